@@ -3,6 +3,9 @@
 use crate::error::{Kind, Malformed};
 use crate::varint;
 
+/// The flags of a repeated PUBREL, SUBSCRIBE or UNSUBSCRIBE of MQTT 3.1: QoS 1 and DUP.
+pub(crate) const DUP_31: u8 = 0b1010;
+
 /// The type of a packet: the upper four bits of its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -47,14 +50,20 @@ impl PacketType {
 
     /// The type in the first byte of a frame, whose flags must be those of the type. [MQTT-2.2.2-2]
     ///
+    /// MQTT 3.1 lets a client set DUP when it repeats a PUBREL, SUBSCRIBE or UNSUBSCRIBE. That passes here, where
+    /// the version is not known, and [`Packet::decode`](crate::Packet::decode) refuses it in later versions.
+    ///
     /// # Errors
     /// [`Kind::PacketType`] for type 0, [`Kind::HeaderFlags`] for wrong flags.
     pub fn of(first: u8) -> Result<PacketType, Kind> {
         let index = usize::from(first >> 4).checked_sub(1).ok_or(Kind::PacketType)?;
         let packet_type = PacketType::ALL[index];
         match packet_type.fixed_flags() {
-            Some(flags) if flags != first & 0x0f => Err(Kind::HeaderFlags),
-            _ => Ok(packet_type),
+            Some(flags) if flags == first & 0x0f || flags == 0b0010 && first & 0x0f == DUP_31 => {
+                Ok(packet_type)
+            }
+            Some(_) => Err(Kind::HeaderFlags),
+            None => Ok(packet_type),
         }
     }
 

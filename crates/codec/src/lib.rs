@@ -9,7 +9,9 @@
 //! - Decoding never allocates, never panics and never indexes past the frame, whatever the bytes are.
 //! - What decodes is valid: strings are legal MQTT UTF-8, property blocks hold only properties that the
 //!   packet may carry, filters and topic names obey the wildcard rules, packet ids are not zero.
-//! - A decoded packet encodes back to the same bytes, save for the length of the remaining-length field.
+//! - A decoded packet encodes back to the same bytes, save for what the sender spelled out without need: a
+//!   longer remaining length, or a success code or an empty property block at the end of an acknowledgement,
+//!   DISCONNECT or AUTH, and MQTT 3.1's DUP flag on other packets than PUBLISH.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -23,7 +23,7 @@ pub use unsuback::Unsuback;
 pub use unsubscribe::{Unsubscribe, UnsubscribeList};
 
 use crate::error::{Kind, Malformed, TooLarge};
-use crate::frame::{Frame, PacketType};
+use crate::frame::{DUP_31, Frame, PacketType};
 use crate::version::Version;
 use alloc::vec::Vec;
 
@@ -55,6 +55,10 @@ impl<'a> Packet<'a> {
     pub fn decode(frame: &Frame<'a>, version: Version) -> Result<Self, Malformed> {
         if version.has_properties() && !frame.minimal {
             return Err(Malformed::new(Kind::VarintNotMinimal, 0));
+        }
+        // [MQTT-2.2.2-2]
+        if version != Version::V31 && frame.packet_type != PacketType::Publish && frame.flags == DUP_31 {
+            return Err(Malformed::new(Kind::HeaderFlags, 0));
         }
         let ack = |packet_type| Ack::decode(frame.body, packet_type, version);
         Ok(match frame.packet_type {
