@@ -1,2 +1,70 @@
-//! Development tasks.
-fn main() {}
+//! `cargo xtask`: the development tasks of Pondhawk, in Rust so that nothing but a toolchain is needed to start.
+//!
+//! It builds, checks and measures the product; it holds no product code, and the product does not know it. Each
+//! task is one module with `run(&[String])`; [`ci`] strings them together. Tasks that would compile the product
+//! into this program (`bench`, `docs`) run it instead, so that `tidy` works even when a crate does not build.
+
+mod bench;
+mod ci;
+mod deny;
+mod docs;
+mod environment;
+mod fuzz;
+mod process;
+mod provision;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+Usage: cargo xtask TASK [OPTIONS]
+
+  ci [--offline] [--only STEP[,STEP]...]
+                      everything a change must pass, timed, with a summary at the end
+  test [--offline] [-- NEXTEST_ARGS]
+                      all tests; installs what end-to-end tests need when it is missing
+                      --offline: install nothing and leave out tests named `foreign_*`
+  tidy [--shrink]     the rules of the house (sizes, arrows between crates, forbidden words)
+                      --shrink: lower the recorded sizes in xtask/tidy.toml to what files are now
+  deny                licences, sources, duplicates and advisories of dependencies
+  fuzz [--seconds N] [TARGET]...
+                      run the fuzz targets (default: all of them, 30 seconds each)
+  docs [--check]      write the generated pages; --check: fail when a committed one is stale
+  bench [ARGS]        the benchmarks of pondhawk-bench (release build)
+";
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((task, rest)) = arguments.split_first() else {
+        bail!("no task given\n\n{USAGE}");
+    };
+    std::env::set_current_dir(workspace::root())?;
+    match task.as_str() {
+        "ci" => ci::run(rest),
+        "test" => test::run(rest),
+        "tidy" => tidy::run(rest),
+        "deny" => deny::run(rest),
+        "fuzz" => fuzz::run(rest),
+        "docs" => docs::run(rest),
+        "bench" => bench::run(rest),
+        "help" | "-h" | "--help" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("there is no task `{other}`\n\n{USAGE}"),
+    }
+}
