@@ -1,0 +1,172 @@
+//! `cargo xtask test`: prepares the machine, runs every test, and closes with a line of counts. Zero tests are a
+//! failure: a filter or a build setting that leaves all of them out must not look like success.
+
+mod count;
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+pub use count::Counts;
+
+use crate::provision::tool;
+use crate::{environment, process, provision};
+
+/// What to run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Install nothing and leave out the tests that need programs which are not ours.
+    pub offline: bool,
+    /// Passed to the test runner as they are.
+    pub extra: Vec<String>,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self> {
+        let mut options = Self::default();
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--offline" => options.offline = true,
+                "--" => options.extra = arguments.by_ref().cloned().collect(),
+                other => {
+                    bail!("`{other}` is no option of this task: arguments of the test runner come after `--`")
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// The task.
+pub fn run(arguments: &[String]) -> Result<()> {
+    run_with(&Options::parse(arguments)?).map(drop)
+}
+
+/// Runs all tests and returns how many passed; a failed test or none at all is an error.
+pub fn run_with(options: &Options) -> Result<Counts> {
+    let variables = if options.offline {
+        println!(
+            "offline: tests named `{}*` are left out",
+            environment::FOREIGN_TEST
+        );
+        vec![(environment::E2E, OsString::from("0"))]
+    } else {
+        provision::end_to_end()?
+    };
+    process::run(&mut process::cargo(["build", "--workspace", "--bins"]))?;
+
+    let (mut counts, mut success) = run_tests(options, &variables)?;
+    if options.extra.is_empty() {
+        let mut command = process::cargo(["test", "--workspace", "--doc"]);
+        let transcript = process::tee(command.envs(variables.iter().cloned()))?;
+        counts += Counts::of_libtest(&transcript.lines);
+        success &= transcript.success;
+    }
+    println!("\ntests: {counts}");
+    verdict(counts, success)
+}
+
+fn verdict(counts: Counts, success: bool) -> Result<Counts> {
+    if !success || counts.failed > 0 {
+        bail!("tests failed ({counts})");
+    }
+    if counts.passed == 0 {
+        bail!("no test ran: check the filter");
+    }
+    Ok(counts)
+}
+
+/// The tests that are programs, by cargo-nextest where it is or can be installed.
+fn run_tests(options: &Options, variables: &[(&str, OsString)]) -> Result<(Counts, bool)> {
+    let mut command = match nextest(options.offline) {
+        Some(mut command) => {
+            command.args(["run", "--workspace", "--no-fail-fast", "--color", "never"]);
+            if options.offline {
+                command.args(["-E", &format!("not test(/{}/)", environment::FOREIGN_TEST)]);
+            }
+            command.args(&options.extra);
+            command
+        }
+        None => libtest(options),
+    };
+    let transcript = process::tee(command.envs(variables.iter().cloned()))?;
+    Ok((Counts::of(&transcript.lines), transcript.success))
+}
+
+fn nextest(offline: bool) -> Option<Command> {
+    let found = if offline {
+        tool::find(&tool::NEXTEST)
+    } else {
+        tool::ensure(&tool::NEXTEST).ok()
+    };
+    if found.is_none() {
+        println!("cargo-nextest is not there: `cargo test` runs the tests, one program after the other");
+    }
+    let mut command = Command::new(found?);
+    // As cargo starts its subcommands: the subcommand's own name is the first argument.
+    command.arg("nextest");
+    Some(command)
+}
+
+fn libtest(options: &Options) -> Command {
+    let mut command = process::cargo(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+    command.arg("--").args(&options.extra);
+    if options.offline {
+        command.args(["--skip", environment::FOREIGN_TEST]);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options> {
+        Options::parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_end_at_the_double_dash() {
+        let options = parse(&["--offline", "--", "-p", "--offline"]).expect("well formed");
+        assert_eq!(
+            options,
+            Options {
+                offline: true,
+                extra: vec!["-p".into(), "--offline".into()]
+            }
+        );
+        let error = parse(&["-p"]).expect_err("belongs behind --");
+        assert!(error.to_string().contains("after `--`"), "{error}");
+    }
+
+    #[test]
+    fn no_tests_and_failed_tests_are_failures() {
+        let some = Counts {
+            passed: 3,
+            failed: 0,
+            skipped: 1,
+        };
+        assert_eq!(verdict(some, true).expect("passed"), some);
+        assert!(verdict(some, false).is_err());
+        assert!(verdict(Counts { failed: 1, ..some }, true).is_err());
+        assert!(verdict(Counts { passed: 0, ..some }, true).is_err());
+    }
+
+    #[test]
+    fn the_fallback_leaves_out_foreign_tests_when_offline() {
+        let command = libtest(&Options {
+            offline: true,
+            extra: Vec::new(),
+        });
+        let arguments: Vec<_> = command
+            .get_args()
+            .map(|argument| argument.to_string_lossy())
+            .collect();
+        assert!(
+            arguments.ends_with(&["--skip".into(), environment::FOREIGN_TEST.into()]),
+            "{arguments:?}"
+        );
+    }
+}
