@@ -1,0 +1,171 @@
+//! Tests of the outbox, which stands beside this file.
+
+use super::*;
+use crate::server::{MessageRef, NEVER, Origin};
+use alloc::vec::Vec;
+
+const UNLIMITED: OutboxLimits = OutboxLimits {
+    inflight_bytes: 0,
+    queued_messages: 0,
+    queued_bytes: 0,
+};
+
+fn message(n: u32, qos: Qos) -> (Arc<Message>, Delivery) {
+    let view = MessageRef {
+        topic: "t",
+        properties: &[],
+        payload: &n.to_be_bytes(),
+        qos,
+        retain: false,
+        expires_at: NEVER,
+        origin: Origin(0),
+        source: None,
+    };
+    (
+        Arc::new(view.to_message()),
+        Delivery {
+            qos,
+            retain: false,
+            ids: SubscriptionIds::None,
+        },
+    )
+}
+
+fn id(n: u16) -> PacketId {
+    PacketId::new(n).expect("not zero")
+}
+
+fn drain(outbox: &mut Outbox, window: u16) -> Vec<(u16, bool)> {
+    let mut sent = Vec::new();
+    while let Some(next) = outbox.poll(window, &UNLIMITED, &mut |_, _| true) {
+        match next {
+            Next::Publish { id, dup, .. } => sent.push((id.map_or(0, PacketId::get), dup)),
+            Next::Release(id) => sent.push((id.get() + 10_000, false)),
+        }
+    }
+    sent
+}
+
+#[test]
+fn window_then_queue_then_drop() {
+    let limits = OutboxLimits {
+        queued_messages: 1,
+        ..UNLIMITED
+    };
+    let mut outbox = Outbox::default();
+    let offered: Vec<_> = (0..4)
+        .map(|n| outbox.offer(message(n, Qos::AtLeastOnce), Some(2), &limits))
+        .collect();
+    assert_eq!(
+        offered,
+        [
+            Offered::Start(id(1)),
+            Offered::Start(id(2)),
+            Offered::Queued,
+            Offered::Dropped
+        ]
+    );
+    assert!(drain(&mut outbox, 2).is_empty());
+    assert_eq!(outbox.puback(id(2)), Ok(true));
+    assert_eq!(drain(&mut outbox, 2), [(3, false)]);
+    assert_eq!(outbox.puback(id(2)), Ok(false));
+}
+
+#[test]
+fn resume_sends_in_order_with_dup_and_pubrel() {
+    let mut outbox = Outbox::default();
+    for n in 0..3 {
+        outbox.offer(message(n, Qos::ExactlyOnce), Some(10), &UNLIMITED);
+    }
+    outbox.offer(message(3, Qos::AtLeastOnce), None, &UNLIMITED);
+    assert_eq!(outbox.pubrec(id(2), false), Ok(PubrecOutcome::Release));
+    outbox.resume();
+    assert_eq!(
+        drain(&mut outbox, 10),
+        [(1, true), (10_002, false), (3, true), (4, false)]
+    );
+}
+
+#[test]
+fn resume_keeps_to_a_smaller_window() {
+    let mut outbox = Outbox::default();
+    for n in 0..3 {
+        outbox.offer(message(n, Qos::AtLeastOnce), Some(10), &UNLIMITED);
+    }
+    outbox.resume();
+    assert_eq!(drain(&mut outbox, 1), [(1, true)]);
+    assert_eq!(outbox.puback(id(1)), Ok(true));
+    assert_eq!(drain(&mut outbox, 1), [(2, true)]);
+    assert_eq!(outbox.puback(id(2)), Ok(true));
+    assert_eq!(
+        outbox.offer(message(9, Qos::AtLeastOnce), Some(1), &UNLIMITED),
+        Offered::Queued
+    );
+    assert_eq!(drain(&mut outbox, 1), [(3, true)]);
+    assert_eq!(outbox.puback(id(3)), Ok(true));
+    assert_eq!(drain(&mut outbox, 1), [(4, false)]);
+}
+
+#[test]
+fn an_ack_of_an_unsent_entry_keeps_the_count_right() {
+    let mut outbox = Outbox::default();
+    for n in 0..3 {
+        outbox.offer(message(n, Qos::AtLeastOnce), Some(10), &UNLIMITED);
+    }
+    outbox.resume();
+    assert_eq!(outbox.puback(id(3)), Ok(true));
+    assert_eq!(drain(&mut outbox, 10), [(1, true), (2, true)]);
+    assert!(outbox.puback(id(1)).is_ok() && outbox.puback(id(2)).is_ok());
+    assert!(outbox.is_empty());
+    assert_eq!(outbox.bytes(), 0);
+}
+
+#[test]
+fn wrong_acks_change_nothing() {
+    let mut outbox = Outbox::default();
+    outbox.offer(message(0, Qos::ExactlyOnce), Some(10), &UNLIMITED);
+    outbox.offer(message(1, Qos::AtLeastOnce), Some(10), &UNLIMITED);
+    assert_eq!(outbox.puback(id(1)), Err(WrongAck));
+    assert_eq!(outbox.pubcomp(id(1)), Err(WrongAck));
+    assert_eq!(outbox.pubrec(id(2), false), Err(WrongAck));
+    assert_eq!(outbox.pubrec(id(7), false), Ok(PubrecOutcome::Unknown));
+    assert_eq!(outbox.inflight_len(), 2);
+    assert_eq!(outbox.pubrec(id(1), true), Ok(PubrecOutcome::Done));
+    assert_eq!(outbox.inflight_len(), 1);
+}
+
+#[test]
+fn all_ids_in_flight_acknowledged_in_reverse() {
+    let mut outbox = Outbox::default();
+    for n in 0..65_535 {
+        let offered = outbox.offer(message(n, Qos::AtLeastOnce), Some(u16::MAX), &UNLIMITED);
+        assert_eq!(offered, Offered::Start(id(n as u16 + 1)));
+    }
+    assert_eq!(
+        outbox.offer(message(0, Qos::AtLeastOnce), Some(u16::MAX), &UNLIMITED),
+        Offered::Queued
+    );
+    for n in (1..=65_535).rev() {
+        assert_eq!(outbox.puback(id(n)), Ok(true), "{n}");
+    }
+    assert_eq!(drain(&mut outbox, u16::MAX), [(1, false)]);
+}
+
+#[test]
+fn ids_wrap_but_never_pass_the_oldest() {
+    let mut outbox = Outbox::default();
+    outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED);
+    for n in 2..=65_535u16 {
+        assert_eq!(
+            outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED),
+            Offered::Start(id(n))
+        );
+        assert_eq!(outbox.puback(id(n)), Ok(true));
+    }
+    assert_eq!(
+        outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED),
+        Offered::Queued
+    );
+    assert_eq!(outbox.puback(id(1)), Ok(true));
+    assert_eq!(drain(&mut outbox, 2), [(1, false)]);
+}
