@@ -6,13 +6,17 @@
 //! Modules along the street:
 //! * [`listener`] binds TCP and Unix sockets from a [`ListenSpec`] and says what to do when it cannot.
 //! * [`mod@mailbox`] carries batches from many threads to one, with a soft bound and as few wake-ups as possible.
+//! * [`ws`] unwraps MQTT from WebSocket and wraps it, without touching a socket.
 //!
 //! Invariants:
 //! * Nothing here blocks, except name resolution in [`listener::open`].
+//! * An idle open WebSocket owns no buffer, and no declared length becomes an allocation.
 //! * A mailbox never loses, reorders or refuses an item, so two shards can not wait for each other.
 
 pub mod listener;
 pub mod mailbox;
+pub mod ws;
 
 pub use listener::{Domain, ListenError, ListenSpec, Listener, Opened, TcpSpec};
 pub use mailbox::{Bound, Pressure, Receiver, Sender, Wake, Weight, mailbox};
+pub use ws::{ClientWs, ServerWs, WsError, WsSettings};
