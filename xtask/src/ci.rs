@@ -19,9 +19,7 @@ type Step = (&'static str, fn(&Options) -> Result<String>);
 
 /// The steps in the order of how soon they tell something.
 const STEPS: &[Step] = &[
-    ("fmt", |_| {
-        quiet(process::run(&mut process::cargo(["fmt", "--all", "--check"])))
-    }),
+    ("fmt", |_| quiet(fmt())),
     ("tidy", |_| tidy::check()),
     ("clippy", |_| quiet(clippy())),
     ("doc", |_| quiet(doc())),
@@ -40,7 +38,7 @@ const STEPS: &[Step] = &[
             targets: Vec::new(),
         })
     }),
-    ("bench", |_| quiet(bench::run(&["--short".to_string()]))),
+    ("bench", |_| quiet(bench::run(&["--quick".to_string()]))),
 ];
 
 /// Seconds for each fuzz target: enough to see that the targets work and that no shallow crash came in.
@@ -132,6 +130,16 @@ fn summary(outcomes: &[Outcome]) -> String {
 
 fn quiet(result: Result<()>) -> Result<String> {
     result.map(|()| String::new())
+}
+
+fn fmt() -> Result<()> {
+    process::run(&mut process::cargo(["fmt", "--all", "--check"]))?;
+    process::run(&mut process::cargo([
+        "fmt",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--check",
+    ]))
 }
 
 fn clippy() -> Result<()> {

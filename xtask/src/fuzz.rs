@@ -163,11 +163,12 @@ fn run_target(programs: &Path, target: &str, seconds: u32) -> Result<bool> {
         "-verbosity=0",
         "-print_final_stats=1",
     ]);
-    println!("--- {target}");
-    let transcript = process::tee(&mut command)?;
+    let transcript = process::capture(&mut command)?;
     if transcript.success {
+        println!("{target}: {} inputs, no crash", executed(&transcript.lines));
         return Ok(true);
     }
+    eprintln!("{}", transcript.lines.join("\n"));
     for entry in fs::read_dir(&crashes)? {
         let path = entry?.path();
         eprintln!(
@@ -182,6 +183,14 @@ fn run_target(programs: &Path, target: &str, seconds: u32) -> Result<bool> {
         );
     }
     Ok(false)
+}
+
+/// How many inputs libFuzzer says that it ran.
+fn executed(lines: &[String]) -> &str {
+    let figure = lines
+        .iter()
+        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    figure.map_or("an unknown number of", str::trim)
 }
 
 /// The bytes as hexadecimal, 32 a line.
@@ -220,6 +229,15 @@ mod tests {
         assert_eq!(choose(&known, &[]).expect("all"), known);
         let error = choose(&known, &["decoder".into()]).expect_err("unknown");
         assert!(error.to_string().contains("acl, decode"), "{error}");
+    }
+
+    #[test]
+    fn the_number_of_inputs_is_read() {
+        let lines = [
+            "INFO: x".to_string(),
+            "stat::number_of_executed_units: 749017".to_string(),
+        ];
+        assert_eq!(executed(&lines), "749017");
     }
 
     #[test]

@@ -51,8 +51,19 @@ pub struct Transcript {
 
 /// Shows and runs a command whose output goes to our own and is also kept.
 pub fn tee(command: &mut Command) -> Result<Transcript> {
+    eprintln!("$ {}", describe(command));
+    transcript(command, &mut std::io::stdout(), Box::new(std::io::stderr()))
+}
+
+/// Runs a command whose output is kept and not shown.
+pub fn capture(command: &mut Command) -> Result<Transcript> {
+    transcript(command, &mut std::io::sink(), Box::new(std::io::sink()))
+}
+
+type Shown = Box<dyn Write + Send>;
+
+fn transcript(command: &mut Command, output_to: &mut dyn Write, mut errors_to: Shown) -> Result<Transcript> {
     let line = describe(command);
-    eprintln!("$ {line}");
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,8 +77,8 @@ pub fn tee(command: &mut Command) -> Result<Transcript> {
         .stdout
         .take()
         .context("the output stream was asked for above")?;
-    let reader = thread::spawn(move || copy_lines(errors, &mut std::io::stderr()));
-    let mut lines = copy_lines(output, &mut std::io::stdout());
+    let reader = thread::spawn(move || copy_lines(errors, &mut errors_to));
+    let mut lines = copy_lines(output, output_to);
     lines.extend(reader.join().unwrap_or_default());
     let success = child.wait()?.success();
     Ok(Transcript { success, lines })
