@@ -33,7 +33,7 @@ impl fmt::Display for FileKind {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file could not be opened; Mosquitto leaves with exit code 13 for this.
-    #[error("Error: Unable to open {kind} \"{}\". {source}.{}", .path.display(), symlink_hint(.source))]
+    #[error("Error: Unable to open {kind} \"{}\". {source}.", .path.display())]
     Open {
         /// Which file.
         kind: FileKind,
@@ -51,6 +51,18 @@ pub enum LoadError {
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// The path names a symbolic link, and links are not to be followed.
+    #[error(
+        "Error: Unable to open {kind} \"{}\". It is a symbolic link; name the file itself, \
+         or set MOSQUITTO_UNSAFE_ALLOW_SYMLINKS=1 to follow links.",
+        .path.display()
+    )]
+    Symlink {
+        /// Which file.
+        kind: FileKind,
+        /// Its path as configured.
+        path: PathBuf,
     },
     /// The path names a directory, a device or a pipe.
     #[error("Error: Unable to open {kind} \"{}\". It is not a regular file.", .path.display())]
@@ -83,14 +95,6 @@ impl LoadError {
             LoadError::Invalid(lines) => lines,
             _ => &[],
         }
-    }
-}
-
-fn symlink_hint(error: &io::Error) -> &'static str {
-    if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
-        " It is a symbolic link; name the file itself, or set MOSQUITTO_UNSAFE_ALLOW_SYMLINKS=1 to follow links."
-    } else {
-        ""
     }
 }
 

@@ -64,10 +64,15 @@ fn read_at_most(
         path: path.to_owned(),
         source,
     };
-    let file = open(path, symlinks).map_err(|source| LoadError::Open {
-        kind,
-        path: path.to_owned(),
-        source,
+    let file = open(path, symlinks).map_err(|source| {
+        let path = path.to_owned();
+        // What NOFOLLOW answers for a link; when links are followed it is a circle of them.
+        let link = source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+        if link && symlinks == Symlinks::Refuse {
+            LoadError::Symlink { kind, path }
+        } else {
+            LoadError::Open { kind, path, source }
+        }
     })?;
     let metadata = file.metadata().map_err(read_error)?;
     if !metadata.is_file() {
@@ -143,6 +148,7 @@ mod tests {
         let link = dir.path().join("link");
         symlink(&path, &link).unwrap();
         let error = read(FileKind::Password, &link, Symlinks::from_value(None)).unwrap_err();
+        assert!(matches!(error, LoadError::Symlink { .. }), "{error}");
         assert!(
             error.to_string().contains("MOSQUITTO_UNSAFE_ALLOW_SYMLINKS"),
             "{error}"

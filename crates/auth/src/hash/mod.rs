@@ -1,7 +1,7 @@
 //! One stored password: parsed from its text, checked against a password, made from one.
 //!
 //! Before: the part after the colon of a password file's line. After: [`crate::PasswordFile`] keeps it. Three kinds
-//! exist in the field: [`sha512`] (`$6$`, Mosquitto before 2.0), [`pbkdf2`] (`$7$`, Mosquitto 2) and [`argon2id`].
+//! exist in the field: `$6$` (Mosquitto before 2.0), `$7$` (Mosquitto 2) and `$argon2id$`.
 //!
 //! A stored hash decides how much work each login attempt is, so a hostile or mistyped one could stop the broker.
 //! The caps [`ITERATIONS_MAX`], [`MEMORY_KIB_MAX`] and [`MEMORY_PASSES_KIB_MAX`] are checked when the text is parsed.
