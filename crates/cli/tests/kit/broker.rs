@@ -1,0 +1,421 @@
+//! A broker process in a temporary directory: configured, started, observed, stopped, and its end checked.
+//!
+//! Before it: a [`Conf`]. After it: [`super::client`] connects. Dropping a [`Broker`] sends SIGTERM and
+//! requires exit code 0, so every test also tests the clean stop.
+
+use std::fs;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::patience::{SECOND, poll};
+use super::process;
+
+/// Texts that no log may ever contain.
+const CRASH_MARKS: [&str; 4] = [
+    "panicked at",
+    "stack backtrace",
+    "AddressSanitizer",
+    "fatal runtime error",
+];
+
+/// Whether the broker under test is ours (and not the one named by `PONDHAWK_BROKER`).
+pub fn ours() -> bool {
+    std::env::var_os("PONDHAWK_BROKER").is_none()
+}
+
+/// A configuration under construction. `{port}`, `{port2}`, `{port3}` and `{dir}` are filled in at start.
+#[derive(Clone, Debug, Default)]
+pub struct Conf {
+    lines: Vec<String>,
+    files: Vec<(String, Vec<u8>)>,
+    shards: Option<usize>,
+    arguments: Vec<String>,
+    descriptors: Option<usize>,
+}
+
+impl Conf {
+    /// No lines at all.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// One open listener on loopback.
+    pub fn open() -> Self {
+        Self::empty()
+            .line("user root")
+            .line("listener {port} 127.0.0.1")
+            .line("allow_anonymous true")
+    }
+
+    /// One listener on loopback for `alice`, `bob` and `eve` (password `secret`), nobody else.
+    pub fn accounts() -> Self {
+        Self::empty()
+            .line("user root")
+            .line("listener {port} 127.0.0.1")
+            .line("allow_anonymous false")
+            .line("password_file {dir}/passwd")
+            .file("passwd", super::accounts::password_file(&["alice", "bob", "eve"]))
+    }
+
+    /// Adds a line.
+    pub fn line(mut self, line: &str) -> Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
+    /// Adds a line that only our broker knows.
+    pub fn own_line(self, line: &str) -> Self {
+        if ours() { self.line(line) } else { self }
+    }
+
+    /// Adds a file beside the configuration, reached as `{dir}/NAME`.
+    pub fn file(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.files.push((name.to_owned(), content.as_ref().to_vec()));
+        self
+    }
+
+    /// Adds `acl_file` and its content.
+    pub fn acl(self, rules: &str) -> Self {
+        self.line("acl_file {dir}/acl").file("acl", rules)
+    }
+
+    /// The number of shards (ours only).
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = ours().then_some(shards);
+        self
+    }
+
+    /// A command-line argument behind `-c FILE`.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Runs the broker with a limit on open files.
+    pub fn descriptors(mut self, limit: usize) -> Self {
+        self.descriptors = Some(limit);
+        self
+    }
+
+    /// Starts the broker and waits until it answers on its ports.
+    pub fn start(self) -> Broker {
+        for _ in 0..20 {
+            if let Some(broker) = Broker::try_start(&self) {
+                return broker;
+            }
+        }
+        panic!("no free port in twenty attempts");
+    }
+
+    /// Runs a broker that is expected to end by itself.
+    pub fn run_to_end(self) -> Finished {
+        let mut running = Running::spawn(&self, &free_ports());
+        let status = running.wait(20 * SECOND).unwrap_or_else(|| {
+            let _ = running.child.kill();
+            panic!("the broker did not end by itself; log:\n{}", running.log_text())
+        });
+        Finished {
+            code: status.code(),
+            log: running.log_text(),
+            _dir: running.dir,
+        }
+    }
+
+    fn text(&self, fill: impl Fn(&str) -> String) -> String {
+        let shards = self.shards.map(|shards| format!("shards {shards}"));
+        let lines: Vec<String> = shards.iter().chain(&self.lines).map(|line| fill(line)).collect();
+        lines.join("\n") + "\n"
+    }
+}
+
+/// Three ports that were free a moment ago.
+fn free_ports() -> [u16; 3] {
+    let sockets = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("loopback has free ports"));
+    sockets.map(|socket| socket.local_addr().expect("a bound socket has an address").port())
+}
+
+/// What a broker left behind that ended by itself.
+#[derive(Debug)]
+pub struct Finished {
+    /// Exit code, or nothing after a signal.
+    pub code: Option<i32>,
+    /// Everything it printed.
+    pub log: String,
+    _dir: TempDir,
+}
+
+/// A started process and its collected output.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    dir: TempDir,
+    log: Arc<Mutex<Vec<u8>>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    fn spawn(conf: &Conf, ports: &[u16; 3]) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let place = dir.path().to_str().expect("a UTF-8 path").to_owned();
+        let fill = |text: &str| {
+            text.replace("{dir}", &place)
+                .replace("{port}", &ports[0].to_string())
+                .replace("{port2}", &ports[1].to_string())
+                .replace("{port3}", &ports[2].to_string())
+        };
+        for (name, content) in &conf.files {
+            let content = match std::str::from_utf8(content) {
+                Ok(text) => fill(text).into_bytes(),
+                Err(_) => content.clone(),
+            };
+            write(&dir.path().join(name), content);
+        }
+        let file = dir.path().join("mosquitto.conf");
+        write(&file, conf.text(fill));
+        let mut command = command(conf.descriptors);
+        command
+            .arg("-c")
+            .arg(&file)
+            .args(conf.arguments.iter().map(|argument| fill(argument)));
+        command
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the broker binary runs");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let readers = vec![
+            collect(child.stdout.take().expect("piped"), Arc::clone(&log)),
+            collect(child.stderr.take().expect("piped"), Arc::clone(&log)),
+        ];
+        Self {
+            child,
+            dir,
+            log,
+            readers,
+        }
+    }
+
+    /// Waits for the end and for the last of the output.
+    fn wait(&mut self, deadline: Duration) -> Option<ExitStatus> {
+        let status = poll(deadline, || self.child.try_wait().expect("our own child"))?;
+        for reader in self.readers.drain(..) {
+            reader.join().expect("the reader does not panic");
+        }
+        Some(status)
+    }
+
+    fn log_text(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+}
+
+/// The broker's command, with a limit on open files if one is wanted.
+fn command(descriptors: Option<usize>) -> Command {
+    let foreign = std::env::var_os("PONDHAWK_BROKER").map(PathBuf::from);
+    let program = foreign
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_pondhawk")));
+    if let Some(limit) = descriptors {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={limit}")).arg(program);
+        if foreign.is_none() {
+            command.arg("broker");
+        }
+        return command;
+    }
+    let mut command = Command::new(program);
+    command.arg0("mosquitto");
+    command
+}
+
+fn write(path: &Path, content: impl AsRef<[u8]>) {
+    fs::write(path, content).expect("the temporary directory is writable");
+}
+
+/// Gathers a stream into the log on a thread of its own.
+fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut chunk) {
+            into.lock().unwrap().extend_from_slice(&chunk[..count]);
+        }
+    })
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Broker {
+    running: Running,
+    ports: [u16; 3],
+    stopped: bool,
+}
+
+impl Broker {
+    /// One attempt; nothing if somebody else took one of the ports meanwhile.
+    fn try_start(conf: &Conf) -> Option<Self> {
+        let ports = free_ports();
+        let mut running = Running::spawn(conf, &ports);
+        let text = conf.text(str::to_owned);
+        let used: Vec<u16> = [("{port}", 0), ("{port2}", 1), ("{port3}", 2)]
+            .iter()
+            .filter(|(name, _)| text.contains(name))
+            .map(|&(_, index)| ports[index])
+            .collect();
+        let ready = poll(20 * SECOND, || {
+            let all = used
+                .iter()
+                .all(|&port| TcpStream::connect(("127.0.0.1", port)).is_ok());
+            let ended = running.child.try_wait().expect("our own child").is_some();
+            (all || ended).then_some(!ended)
+        });
+        match ready {
+            Some(true) => Some(Self {
+                running,
+                ports,
+                stopped: false,
+            }),
+            Some(false) => {
+                let status = running.wait(SECOND);
+                let log = running.log_text();
+                assert!(
+                    log.contains("in use"),
+                    "the broker ended at its start ({status:?}):\n{log}\nconf:\n{text}"
+                );
+                None
+            }
+            None => {
+                let _ = running.child.kill();
+                panic!("the broker does not listen; log:\n{}", running.log_text())
+            }
+        }
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// The first port.
+    pub fn port(&self) -> u16 {
+        self.ports[0]
+    }
+
+    /// The second and third port, by number.
+    pub fn port_n(&self, n: usize) -> u16 {
+        self.ports[n - 1]
+    }
+
+    /// The directory of the configuration.
+    pub fn dir(&self) -> &Path {
+        self.running.dir.path()
+    }
+
+    /// Replaces a file of the configuration's directory.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        write(&self.dir().join(name), content);
+    }
+
+    /// Everything printed so far.
+    pub fn log(&self) -> String {
+        self.running.log_text()
+    }
+
+    /// The number of bytes printed so far.
+    pub fn log_bytes(&self) -> usize {
+        self.running.log.lock().unwrap().len()
+    }
+
+    /// Waits until the log contains `text` behind byte `from`.
+    #[track_caller]
+    pub fn wait_log(&self, from: usize, text: &str) {
+        let found = poll(10 * SECOND, || {
+            let log = self.running.log.lock().unwrap();
+            String::from_utf8_lossy(&log[from.min(log.len())..])
+                .contains(text)
+                .then_some(())
+        });
+        assert!(
+            found.is_some(),
+            "{text:?} never appeared in the log:\n{}",
+            self.log()
+        );
+    }
+
+    /// Whether the process still runs.
+    pub fn alive(&mut self) -> bool {
+        self.running.child.try_wait().expect("our own child").is_none()
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        process::resident_bytes(self.pid())
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        process::open_descriptors(self.pid())
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        process::signal(self.pid(), name);
+    }
+
+    /// The first mark of a crash in the log.
+    pub fn crash_mark(&self) -> Option<&'static str> {
+        let log = self.log();
+        CRASH_MARKS.into_iter().find(|mark| log.contains(mark))
+    }
+
+    /// Stops the broker as an administrator does and gives its exit code.
+    #[track_caller]
+    pub fn stop(&mut self) -> Option<i32> {
+        self.stop_with("TERM")
+    }
+
+    /// Stops the broker with a signal and gives its exit code.
+    #[track_caller]
+    pub fn stop_with(&mut self, signal: &str) -> Option<i32> {
+        self.stopped = true;
+        self.signal(signal);
+        let status = self.running.wait(15 * SECOND).unwrap_or_else(|| {
+            let _ = self.running.child.kill();
+            panic!("the broker ignores SIG{signal}; log:\n{}", self.log())
+        });
+        status.code()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if self.stopped || std::thread::panicking() {
+            if std::thread::panicking() {
+                let log = self.log();
+                let tail = log.lines().rev().take(15).collect::<Vec<_>>();
+                eprintln!(
+                    "last lines of the broker's log, newest first:\n{}",
+                    tail.join("\n")
+                );
+            }
+            let _ = self.running.child.kill();
+            let _ = self.running.child.wait();
+            return;
+        }
+        assert!(
+            self.alive(),
+            "the broker died during the test; log:\n{}",
+            self.log()
+        );
+        assert_eq!(self.stop(), Some(0), "exit code at SIGTERM; log:\n{}", self.log());
+        assert_eq!(self.crash_mark(), None, "a crash in the log:\n{}", self.log());
+    }
+}
