@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq;
@@ -91,15 +91,18 @@ impl Argon2idHash {
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        // `compute` fails only for parameters that `checked` lets through never, or a password of 4 GiB.
         self.compute(password)
             .is_some_and(|digest| digest.ct_eq(&self.digest).into())
     }
 
+    /// `None` when the memory is not to be had: then nobody is let in, but the broker lives.
     fn compute(&self, password: &[u8]) -> Option<Vec<u8>> {
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(self.params.block_count()).ok()?;
+        memory.resize(self.params.block_count(), Block::default());
         let mut digest = vec![0; self.digest.len()];
         Argon2::new(Algorithm::Argon2id, self.version, self.params.clone())
-            .hash_password_into(password, &self.salt, &mut digest)
+            .hash_password_into_with_memory(password, &self.salt, &mut digest, &mut memory)
             .ok()?;
         Some(digest)
     }

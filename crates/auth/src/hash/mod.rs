@@ -28,8 +28,10 @@ pub const ITERATIONS_DEFAULT: u32 = 1000;
 pub const MEMORY_KIB_MAX: u32 = 256 << 10;
 /// Most memory times passes of an argon2id hash, in KiB.
 pub const MEMORY_PASSES_KIB_MAX: u64 = 1 << 20;
-/// Bytes of salt in a new hash.
+/// Bytes of salt in a new hash, as Mosquitto 2.1 has it.
 const SALT_BYTES: usize = 64;
+/// Bytes of salt in a new `$6$` hash: that kind is made for old brokers, and they accept no other length.
+const SALT_BYTES_SHA512: usize = 12;
 /// Longest salt accepted in a stored hash, in bytes.
 const SALT_BYTES_MAX: usize = 1024;
 /// Bytes of a SHA-512 digest.
@@ -127,12 +129,17 @@ enum Kind {
 }
 
 impl PasswordHash {
-    /// Hashes a password with a fresh random salt of 64 bytes.
+    /// Hashes a password with a fresh random salt: 12 bytes for [`Scheme::Sha512`], 64 for the others.
     ///
     /// # Errors
     /// [`HashError`] when the scheme's parameters are invalid or too costly, or there are no random bytes.
     pub fn create(password: &[u8], scheme: Scheme) -> Result<PasswordHash, HashError> {
-        let mut salt = vec![0; SALT_BYTES];
+        let bytes = if scheme == Scheme::Sha512 {
+            SALT_BYTES_SHA512
+        } else {
+            SALT_BYTES
+        };
+        let mut salt = vec![0; bytes];
         getrandom::fill(&mut salt).map_err(|_| HashError::Entropy)?;
         PasswordHash::with_salt(password, scheme, salt)
     }
