@@ -26,8 +26,8 @@ Usage: mosquitto_passwd [-H HASH] [-I ITERATIONS] [-c | -D] passwordfile usernam
  -D : delete the user instead of adding or changing one.
  -H : the hash for the password:
         argon2id       the default, and the hardest to guess against
-        sha512-pbkdf2  for Mosquitto 1.6 to 2.1
-        sha512         for Mosquitto before 1.6
+        sha512-pbkdf2  for files that Mosquitto 2.1 reads too
+        sha512         for files that every Mosquitto reads; cheap to guess against
  -I : iterations of sha512-pbkdf2, which it selects unless -H says otherwise (default 1000).
  -U : hash the passwords of a plain text file; entries that are hashed already stay.
 

@@ -7,6 +7,8 @@
 //! Two things are stricter than the original: an empty user name or an empty password given with `-b` is refused,
 //! and `-U` leaves entries alone that are hashed already.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod arguments;
 mod entries;
 mod prompt;
