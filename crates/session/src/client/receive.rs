@@ -63,6 +63,18 @@ impl Client {
         if packet_type == PacketType::Connect {
             return Err(Violation::NotFromServer(packet_type));
         }
+        if self.state == State::Handshaking && self.is_refusal_of_v5(frame) {
+            let code = reason::UNSUPPORTED_PROTOCOL_VERSION;
+            self.trace(|| {
+                Trace::Received(TracedPacket::Coded {
+                    packet_type: PacketType::Connack,
+                    code,
+                })
+            });
+            let properties = PropertiesBuf::new();
+            self.end(Cause::Refused { code, properties });
+            return Ok(());
+        }
         let packet = Packet::decode(frame, self.options.version)?;
         match (self.state, packet) {
             (State::Handshaking, Packet::Connack(connack)) => self.handle_connack(&connack, now),
@@ -70,6 +82,14 @@ impl Client {
             (State::Handshaking, _) => Err(Violation::ConnackExpected(packet_type)),
             (_, packet) => self.handle_online(packet, now),
         }
+    }
+
+    /// A server that does not know MQTT 5.0 refuses it with a CONNACK in an older form. [MQTT-3.1.2-2]
+    fn is_refusal_of_v5(&self, frame: &Frame<'_>) -> bool {
+        const REFUSED_VERSION: u8 = 1;
+        self.options.version.has_properties()
+            && frame.packet_type == PacketType::Connack
+            && matches!(frame.body, [_, REFUSED_VERSION])
     }
 
     fn handle_online(&mut self, packet: Packet<'_>, now: u64) -> Result<(), Violation> {
@@ -148,11 +168,11 @@ impl Client {
             }
             return;
         };
-        self.events.push_back(Event::Message(message));
         match self.options.ack {
             AckMode::Automatic => self.write_ack(PacketType::Pubcomp, id, reason::SUCCESS, now),
             AckMode::Manual => self.incoming.owe(id, Owed::Pubcomp),
         }
+        self.events.push_back(Event::Message(message));
     }
 
     /// PUBACK or PUBCOMP: the server has answered for the message. One for a message that we do not know is

@@ -232,3 +232,13 @@ fn packets_are_traced_on_demand() {
     ));
     assert!(matches!(events[2], Event::Connected(_)));
 }
+
+#[test]
+fn a_server_without_mqtt_5_says_so_in_its_own_way() {
+    let mut wire = Wire::new(options(V5));
+    wire.client.connect(0).expect("offline");
+    wire.client.receive(0, b"\x20\x02\x00\x01");
+    let code = reason::UNSUPPORTED_PROTOCOL_VERSION;
+    let properties = PropertiesBuf::new();
+    assert_eq!(wire.cause(), Cause::Refused { code, properties });
+}
