@@ -5,7 +5,7 @@
 
 use crate::directive::Default as RowDefault;
 use crate::model::*;
-use crate::parse::{Args, Draft, ListenerDraft};
+use crate::parse::{Args, Draft, ListenerDraft, MQTT_PORT};
 use crate::record::{Owner, Place};
 use crate::table;
 use std::collections::HashSet;
@@ -191,7 +191,10 @@ fn security() -> Security {
 
 fn listener() -> Listener {
     Listener {
-        address: Address::Tcp { host: None, port: 0 },
+        address: Address::Tcp {
+            host: None,
+            port: MQTT_PORT,
+        },
         place: None,
         protocol: Protocol::Mqtt,
         bind_interface: None,

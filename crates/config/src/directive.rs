@@ -6,9 +6,9 @@
 use crate::capability::Capability;
 use crate::error::Fault;
 use crate::parse::{Args, Draft};
+use std::fmt;
 
 /// Everything about one directive.
-#[derive(Debug)]
 pub struct Directive {
     name: &'static str,
     aliases: &'static [&'static str],
@@ -21,6 +21,7 @@ pub struct Directive {
     doc: &'static str,
     value: Value,
     repeats: bool,
+    once: bool,
     prefix: bool,
 }
 
@@ -81,7 +82,7 @@ pub(crate) enum Default {
 pub(crate) enum Value {
     Bool(fn(&mut Draft, bool)),
     Int(IntRange, fn(&mut Draft, i64)),
-    /// The rest of the line; a second one is a mistake.
+    /// The rest of the line.
     Text(fn(&mut Draft, String)),
     Custom(fn(&mut Draft, &Args<'_>) -> Result<(), Fault>),
     /// Another directory of files.
@@ -191,6 +192,7 @@ impl Directive {
             doc: "",
             value: Value::Ignored,
             repeats: false,
+            once: false,
             prefix: false,
         }
     }
@@ -223,6 +225,12 @@ impl Directive {
     /// May be given several times, each line adding to the others.
     pub(crate) const fn repeats(mut self) -> Self {
         self.repeats = true;
+        self
+    }
+
+    /// A second line about the same thing is a mistake.
+    pub(crate) const fn once(mut self) -> Self {
+        self.once = true;
         self
     }
 
@@ -269,6 +277,7 @@ impl Directive {
 
     pub(crate) const fn text(mut self, set: fn(&mut Draft, String)) -> Self {
         self.value = Value::Text(set);
+        self.once = true;
         self
     }
 
@@ -332,6 +341,11 @@ impl Directive {
         self.repeats
     }
 
+    /// Whether a second line about the same thing is refused.
+    pub fn is_single(&self) -> bool {
+        self.once
+    }
+
     /// Whether the name is the start of a family of names, completed by a key.
     pub fn is_family(&self) -> bool {
         self.prefix
@@ -355,6 +369,12 @@ impl Directive {
 
     pub(crate) fn value(&self) -> &Value {
         &self.value
+    }
+}
+
+impl fmt::Debug for Directive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Directive({})", self.name)
     }
 }
 

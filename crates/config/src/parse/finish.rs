@@ -4,6 +4,7 @@
 //! the environment and the command line are applied, and bridges are checked as a whole.
 
 use super::draft::{Draft, ListenerDraft};
+use super::reader::is_default_address;
 use crate::cmdline::BrokerArgs;
 use crate::error::{ConfigError, Fault};
 use crate::host::Host;
@@ -14,7 +15,7 @@ use crate::record::{Owner, Place};
 use std::time::Duration;
 
 /// Port of MQTT.
-const MQTT_PORT: u16 = 1883;
+pub(crate) const MQTT_PORT: u16 = 1883;
 /// Port of MQTT over WebSockets when there is no configuration at all.
 const WEBSOCKETS_PORT: u16 = 9001;
 /// The addresses of local-only mode.
@@ -62,7 +63,7 @@ impl Draft {
     fn open_listeners(&mut self, args: &BrokerArgs) -> Vec<ListenerDraft> {
         let mut listeners = std::mem::take(&mut self.listeners);
         if let Some((name, place)) = self.default_opened_by.take() {
-            if !listeners.is_empty() && !matches!(name, "port" | "bind_address") {
+            if !listeners.is_empty() && !is_default_address(name) {
                 self.warn(format!(
                     "Warning: '{name}' at {place} is above the first 'listener' line and opens the default \
                      listener too ({}).",
@@ -135,21 +136,26 @@ fn resolve(draft: ListenerDraft, config: &Config) -> Listener {
     } else {
         &config.security
     };
+    let mut access = access_of(&listener, security, config.local_only);
+    access.plugins = plugins_of(security, plugins_used, config);
+    listener.access = access;
+    listener
+}
+
+/// What a listener's own lines and the security settings come to, plugins left out.
+pub(crate) fn access_of(listener: &Listener, security: &Security, anonymous_by_default: bool) -> Access {
     let explicit = listener.allow_anonymous.or(security.allow_anonymous);
-    listener.access = Access {
-        allow_anonymous: explicit.unwrap_or(config.local_only),
+    let own_prefix = listener.auto_id_prefix.as_ref();
+    Access {
+        allow_anonymous: explicit.unwrap_or(anonymous_by_default),
         allow_anonymous_explicit: explicit.is_some(),
         password_file: security.password_file.clone(),
         acl_file: security.acl_file.clone(),
         psk_file: security.psk_file.clone(),
         allow_zero_length_clientid: security.allow_zero_length_clientid,
-        auto_id_prefix: listener
-            .auto_id_prefix
-            .clone()
-            .unwrap_or_else(|| security.auto_id_prefix.clone()),
-        plugins: plugins_of(security, plugins_used, config),
-    };
-    listener
+        auto_id_prefix: own_prefix.unwrap_or(&security.auto_id_prefix).clone(),
+        plugins: Vec::new(),
+    }
 }
 
 /// Global plugins, then those of the security settings, then those used by name.

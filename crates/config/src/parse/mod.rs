@@ -18,6 +18,7 @@ mod suggest;
 pub(crate) use access::{durability, per_listener_settings, refuse_subscribe};
 pub(crate) use args::Args;
 pub(crate) use draft::{Draft, ListenerDraft};
+pub(crate) use finish::{MQTT_PORT, access_of};
 
 use crate::cmdline::BrokerArgs;
 use crate::error::ConfigError;

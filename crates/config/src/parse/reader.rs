@@ -87,7 +87,9 @@ impl<'h> Reader<'h> {
     ) -> Result<(), Fault> {
         let owner = self.draft.owner(directive.scope(), args.name)?;
         let value = self.draft.apply(directive, args, owner, place)?;
-        if owner == Owner::DefaultListener && directive.scope() == Scope::ListenerOrDefault {
+        let is_about_default =
+            owner == Owner::DefaultListener && directive.scope() == Scope::ListenerOrDefault;
+        if is_about_default || is_default_address(directive.name()) {
             self.draft
                 .default_opened_by
                 .get_or_insert_with(|| (directive.name(), place.clone()));
@@ -146,6 +148,11 @@ fn directive_of(word: &[u8]) -> Result<(&str, &'static Directive), Fault> {
     })
 }
 
+/// Whether the directive says where the default listener is, which opens it like any line about it.
+pub(super) fn is_default_address(name: &str) -> bool {
+    matches!(name, "port" | "bind_address")
+}
+
 /// The capability that a value of a directive of this status cannot do without.
 fn needed(status: Status, value: &str) -> Option<Capability> {
     match status {
@@ -164,6 +171,9 @@ impl Draft {
         owner: Owner,
         place: &Place,
     ) -> Result<String, Fault> {
+        if directive.is_single() && !self.seen.insert((owner, directive.name())) {
+            return Err(Fault::duplicate(args.name));
+        }
         match directive.value() {
             Value::Bool(set) => {
                 let on = value::boolean(args.name, args.word()?)?;
@@ -179,9 +189,6 @@ impl Draft {
                 Ok(number.to_string())
             }
             Value::Text(set) => {
-                if !self.seen.insert((owner, directive.name())) {
-                    return Err(Fault::duplicate(args.name));
-                }
                 let text = args.text()?;
                 set(self, text.clone());
                 Ok(text)

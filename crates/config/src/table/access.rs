@@ -10,7 +10,6 @@ const fn row(scope: Scope, name: &'static str, syntax: &'static str) -> Directiv
 pub(super) static ROWS: &[Directive] = &[
     row(Scope::Global, "per_listener_settings", "BOOL")
         .default("false")
-        .restart()
         .status(Status::Deprecated("use `listener_allow_anonymous` and `listener_auto_id_prefix`"))
         .custom(per_listener_settings)
         .doc(
@@ -45,6 +44,7 @@ pub(super) static ROWS: &[Directive] = &[
     row(Scope::Security, "auto_id_prefix", "TEXT")
         .default("auto-")
         .status(Status::Deprecated("use `listener_auto_id_prefix`"))
+        .once()
         .custom(listener::global_auto_id_prefix)
         .doc("What the ids that the broker gives start with; at most 50 bytes."),
     row(Scope::Global, "clientid_prefixes", "PREFIX")

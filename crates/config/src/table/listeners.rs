@@ -81,6 +81,7 @@ pub(super) static ROWS: &[Directive] = &[
         .complaint("Invalid 'max_topic_alias_broker' value in configuration.")
         .doc("How many topic aliases the broker creates towards an MQTT 5 client that allows them."),
     row(Scope::Listener, "mount_point", "PREFIX")
+        .once()
         .custom(listener::mount_point)
         .doc(
             "Put in front of every topic that the listener's clients name, and taken off again in front of \
@@ -88,6 +89,7 @@ pub(super) static ROWS: &[Directive] = &[
         ),
     row(Scope::Listener, "accept_protocol_versions", "3,4,5")
         .default("3,4,5")
+        .once()
         .custom(listener::accept_protocol_versions)
         .doc("The versions of MQTT that are let in, by protocol level: 3 is MQTT 3.1, 4 is 3.1.1, 5 is 5.0."),
     row(Scope::ListenerOrDefault, "use_username_as_clientid", "BOOL")
@@ -103,6 +105,7 @@ pub(super) static ROWS: &[Directive] = &[
         .doc("`allow_anonymous` for this listener alone."),
     row(Scope::Listener, "listener_auto_id_prefix", "TEXT")
         .without("what `auto_id_prefix` says")
+        .once()
         .custom(listener::auto_id_prefix)
         .doc("`auto_id_prefix` for this listener alone; at most 50 bytes."),
     row(Scope::Listener, "enable_proxy_protocol", "1 | 2")

@@ -79,6 +79,7 @@ pub(super) static ROWS: &[Directive] = &[
         .doc("Whether `keyfile` names a PEM file or a key inside the engine."),
     row(Scope::ListenerOrDefault, "tls_engine_kpass_sha1", "HEX")
         .restart()
+        .once()
         .custom(listener::tls_engine_kpass_sha1)
         .doc("The SHA-1 digest of the password that opens the engine's key."),
     row(Scope::ListenerOrDefault, "psk_hint", "TEXT")
