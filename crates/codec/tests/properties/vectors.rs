@@ -2,8 +2,8 @@
 
 use crate::standard::frame;
 use pondhawk_codec::frame::{Step, next};
-use pondhawk_codec::packet::{Connect, ConnectRefused};
-use pondhawk_codec::{Frame, Kind, Packet, PacketType, Version};
+use pondhawk_codec::packet::{Connect, ConnectRefused, PublishHeader};
+use pondhawk_codec::{Frame, Kind, Packet, PacketType, Properties, Qos, Version};
 
 const V3: &[Version] = &[Version::V31, Version::V311];
 const OLD: &[Version] = &[Version::V31];
@@ -118,6 +118,24 @@ const PACKETS: &[Vector] = &[
         "publish topic with surrogate",
         ALL,
         b"\x30\x06\x00\x03\xed\xa0\x80\x00",
+        Kind::Utf8,
+    ),
+    bad(
+        "publish topic with U+FFFE",
+        ALL,
+        b"\x30\x06\x00\x03\xef\xbf\xbe\x00",
+        Kind::Utf8,
+    ),
+    bad(
+        "publish topic with U+2FFFF",
+        ALL,
+        b"\x30\x07\x00\x04\xf0\xaf\xbf\xbf\x00",
+        Kind::Utf8,
+    ),
+    bad(
+        "publish topic with U+FDD0",
+        ALL,
+        b"\x30\x06\x00\x03\xef\xb7\x90\x00",
         Kind::Utf8,
     ),
     good(
@@ -276,6 +294,12 @@ const PACKETS: &[Vector] = &[
         "subscribe # not last",
         V3,
         b"\x82\x08\x00\x01\x00\x03#/a\x00",
+        Kind::TopicFilter,
+    ),
+    bad(
+        "subscribe share without a name",
+        V5,
+        b"\x82\x0f\x00\x01\x00\x00\x09$share//a\x00",
         Kind::TopicFilter,
     ),
     bad(
@@ -514,4 +538,38 @@ fn frames_over_the_limit_are_refused_from_their_header() {
         Err(Kind::FrameTooLarge)
     );
     assert_eq!(PacketType::of(0x30), Ok(PacketType::Publish));
+}
+
+#[test]
+fn a_fifth_length_byte_is_refused_when_the_fourth_announces_it() {
+    assert_eq!(next(&[0x30, 0xff, 0xff, 0xff], 1 << 20), Ok(Step::Need(5)));
+    let error = next(&[0x30, 0xff, 0xff, 0xff, 0xff], 1 << 20).expect_err("refused");
+    assert_eq!(error.kind, Kind::RemainingLength);
+}
+
+#[test]
+fn what_fits_no_packet_leaves_the_buffer_as_it_was() {
+    let long = "t".repeat(65_536);
+    let header = PublishHeader {
+        dup: false,
+        qos: Qos::AtMostOnce,
+        retain: false,
+        topic: &long,
+        packet_id: None,
+    };
+    let mut out = vec![1, 2];
+    assert!(header.encode(None, b"", &mut out).is_err());
+    let connect = Connect {
+        version: Version::V311,
+        bridge: false,
+        clean_start: true,
+        keep_alive: 0,
+        properties: Properties::EMPTY,
+        client_id: "x",
+        will: None,
+        username: Some("u"),
+        password: Some(long.as_bytes()),
+    };
+    assert!(connect.encode(&mut out).is_err());
+    assert_eq!(out, [1, 2]);
 }
