@@ -1,8 +1,8 @@
 //! `cargo xtask docs`: pages that are made from tables in the code (the configuration reference, man pages, shell
 //! completions). They are committed, so that a reader needs no build; `--check` fails when one is stale.
 //!
-//! The `pondhawk` binary prints them (the tables are in it anyway for `--help` and packagers); this module only
-//! knows which page comes from which arguments.
+//! The programs below print them (each from the table that it also works by); this module only knows which page
+//! comes from which command.
 
 use std::fs;
 use std::path::Path;
@@ -11,11 +11,20 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
-/// A committed page and the arguments with which `pondhawk` prints it.
+/// A committed page and the arguments of `cargo run` that print it.
 type Page = (&'static str, &'static [&'static str]);
 
 /// All generated pages.
-const PAGES: &[Page] = &[];
+const PAGES: &[Page] = &[
+    (
+        "docs/reference/mosquitto.conf.md",
+        &["--package=pondhawk-config", "--example=page", "--", "reference"],
+    ),
+    (
+        "docs/man/mosquitto.conf.5",
+        &["--package=pondhawk-config", "--example=page", "--", "man"],
+    ),
+];
 
 /// The task.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -65,19 +74,14 @@ fn is_current(path: &str, text: &[u8]) -> bool {
 }
 
 fn generate(arguments: &[&str]) -> Result<Vec<u8>> {
-    let mut command = process::cargo([
-        "run",
-        "--quiet",
-        "--package",
-        "pondhawk-cli",
-        "--bin",
-        "pondhawk",
-        "--",
-    ]);
+    let mut command = process::cargo(["run", "--quiet"]);
     let output = command.args(arguments).output().context("cannot start cargo")?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
-        bail!("`pondhawk {}` failed: {}", arguments.join(" "), message.trim());
+        bail!("`cargo run {}` failed: {}", arguments.join(" "), message.trim());
+    }
+    if output.stdout.is_empty() {
+        bail!("`cargo run {}` printed nothing", arguments.join(" "));
     }
     Ok(output.stdout)
 }

@@ -55,8 +55,6 @@ pub fn run_with(options: &Options) -> Result<Counts> {
     } else {
         provision::end_to_end()?
     };
-    process::run(&mut process::cargo(["build", "--workspace", "--bins"]))?;
-
     let (mut counts, mut success) = run_tests(options, &variables)?;
     if options.extra.is_empty() {
         let mut command = process::cargo(["test", "--workspace", "--doc"]);
@@ -82,15 +80,12 @@ fn verdict(counts: Counts, success: bool) -> Result<Counts> {
 fn run_tests(options: &Options, variables: &[(&str, OsString)]) -> Result<(Counts, bool)> {
     let mut command = match nextest(options.offline) {
         Some(mut command) => {
-            command.args(["run", "--workspace", "--no-fail-fast", "--color", "never"]);
-            if options.offline {
-                command.args(["-E", &format!("not test(/{}/)", environment::FOREIGN_TEST)]);
-            }
-            command.args(&options.extra);
+            command.args(["run", "--no-fail-fast", "--color", "never"]);
             command
         }
-        None => libtest(options),
+        None => process::cargo(["test", "--all-targets", "--no-fail-fast"]),
     };
+    command.args(selection(options));
     let transcript = process::tee(command.envs(variables.iter().cloned()))?;
     Ok((Counts::of(&transcript.lines), transcript.success))
 }
@@ -110,13 +105,20 @@ fn nextest(offline: bool) -> Option<Command> {
     Some(command)
 }
 
-fn libtest(options: &Options) -> Command {
-    let mut command = process::cargo(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
-    command.arg("--").args(&options.extra);
-    if options.offline {
-        command.args(["--skip", environment::FOREIGN_TEST]);
+/// What both runners take: packages and names of tests, then, behind `--`, what to leave out.
+fn selection(options: &Options) -> Vec<String> {
+    let mut arguments = options.extra.clone();
+    let named = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
+    if !arguments.iter().any(named) {
+        arguments.insert(0, "--workspace".to_string());
     }
-    command
+    if options.offline {
+        if !arguments.iter().any(|argument| argument == "--") {
+            arguments.push("--".to_string());
+        }
+        arguments.extend(["--skip".to_string(), environment::FOREIGN_TEST.to_string()]);
+    }
+    arguments
 }
 
 #[cfg(test)]
@@ -155,18 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn the_fallback_leaves_out_foreign_tests_when_offline() {
-        let command = libtest(&Options {
-            offline: true,
-            extra: Vec::new(),
-        });
-        let arguments: Vec<_> = command
-            .get_args()
-            .map(|argument| argument.to_string_lossy())
-            .collect();
-        assert!(
-            arguments.ends_with(&["--skip".into(), environment::FOREIGN_TEST.into()]),
-            "{arguments:?}"
+    fn offline_leaves_out_foreign_tests_whatever_else_is_asked_for() {
+        let select = |offline, extra: &[&str]| {
+            let extra = extra.iter().map(ToString::to_string).collect();
+            selection(&Options { offline, extra }).join(" ")
+        };
+        assert_eq!(select(false, &[]), "--workspace");
+        assert_eq!(select(false, &["-p", "xtask"]), "-p xtask");
+        assert_eq!(select(true, &["wire"]), "--workspace wire -- --skip foreign_");
+        assert_eq!(
+            select(true, &["--", "--exact"]),
+            "--workspace -- --exact --skip foreign_"
         );
     }
 }
