@@ -1,0 +1,105 @@
+//! PUBACK, PUBREC and PUBCOMP from a client: the other half of a delivery.
+
+use crate::effects::{Effects, Persist};
+use crate::host::Host;
+use crate::id::ConnId;
+use crate::shard::Shard;
+use pondhawk_codec::packet::Ack;
+use pondhawk_codec::{PacketId, PacketType, Version, reason};
+use pondhawk_session::server::{PubrecOutcome, Violation};
+
+impl<H: Host> Shard<H> {
+    /// PUBACK.
+    pub(crate) fn puback(
+        &mut self,
+        _conn: ConnId,
+        index: u32,
+        ack: &Ack<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Violation> {
+        self.note_ack(index, false, PacketType::Puback, ack);
+        let Some(session) = self.sessions.get_mut(index) else {
+            return Ok(());
+        };
+        if session
+            .outbox
+            .puback(ack.packet_id)
+            .map_err(|_| Violation::WrongAck)?
+        {
+            self.acknowledged(index, ack.packet_id, fx);
+        }
+        Ok(())
+    }
+
+    /// PUBREC: answered by PUBREL, unless the client refused the message. [MQTT-4.3.3-4]
+    pub(crate) fn pubrec(
+        &mut self,
+        conn: ConnId,
+        index: u32,
+        ack: &Ack<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Violation> {
+        self.note_ack(index, false, PacketType::Pubrec, ack);
+        let id = ack.packet_id;
+        let Some(session) = self.sessions.get_mut(index) else {
+            return Ok(());
+        };
+        let outcome = session
+            .outbox
+            .pubrec(id, ack.code.is_error())
+            .map_err(|_| Violation::WrongAck)?;
+        let code = match outcome {
+            PubrecOutcome::Release => reason::SUCCESS,
+            PubrecOutcome::Unknown if ack.code.is_error() => return Ok(()),
+            PubrecOutcome::Unknown => reason::PACKET_ID_NOT_FOUND,
+            PubrecOutcome::Done => {
+                self.acknowledged(index, id, fx);
+                return Ok(());
+            }
+        };
+        let v5 = self
+            .conns
+            .get(conn.index)
+            .is_some_and(|state| state.link.version == Version::V5);
+        let code = if v5 { code } else { reason::SUCCESS };
+        self.send_ack((conn.index, PacketType::Pubrel), id, code, fx);
+        Ok(())
+    }
+
+    /// PUBCOMP.
+    pub(crate) fn pubcomp(
+        &mut self,
+        _conn: ConnId,
+        index: u32,
+        ack: &Ack<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Violation> {
+        self.note_ack(index, false, PacketType::Pubcomp, ack);
+        let Some(session) = self.sessions.get_mut(index) else {
+            return Ok(());
+        };
+        if session
+            .outbox
+            .pubcomp(ack.packet_id)
+            .map_err(|_| Violation::WrongAck)?
+        {
+            self.acknowledged(index, ack.packet_id, fx);
+        }
+        Ok(())
+    }
+
+    /// A delivery is done: the window has room again.
+    fn acknowledged(&mut self, index: u32, id: PacketId, fx: &mut Effects) {
+        if self.settings.persistent
+            && let Some(session) = self.sessions.get(index)
+            && session.is_kept()
+        {
+            let client_id = session.client_id.clone();
+            fx.persist(Persist::Acknowledged {
+                client_id,
+                packet_id: id.get(),
+            });
+        }
+        self.pump(index, fx);
+    }
+}

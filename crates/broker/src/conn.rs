@@ -1,0 +1,147 @@
+//! One connection of a shard, from the first byte to the last.
+
+use crate::id::ConnId;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use pondhawk_codec::Version;
+use pondhawk_codec::packet::Connect;
+use pondhawk_codec::{Frame, PacketType};
+use pondhawk_session::server::{Link, Millis};
+
+/// What became of received bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consumed {
+    /// How many of them are done with; the driver keeps the rest and gives it again.
+    pub used: usize,
+    /// What the rest waits for.
+    pub state: ReadState,
+}
+
+/// Why the rest of received bytes was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadState {
+    /// The next frame has at least this many bytes.
+    Need(usize),
+    /// The turn's budget is spent: give the rest again in the next turn.
+    Busy,
+    /// An answer is pending; what arrives meanwhile is kept, though the peer may be gone.
+    Waiting,
+    /// The connection is closing: nothing more is read.
+    Closing,
+}
+
+/// Where a connection stands.
+pub(crate) enum Phase {
+    /// Nothing but CONNECT may come.
+    Greeting,
+    /// A question about its CONNECT is pending.
+    Asked(Box<Asked>),
+    /// The client owes the next AUTH of an exchange.
+    Exchanging(Box<Asked>),
+    /// It has a session.
+    Connected,
+    /// It is being closed: output is still written.
+    Closing,
+}
+
+/// A CONNECT that is kept until it is decided.
+pub(crate) struct Asked {
+    frame: Box<[u8]>,
+    pub(crate) method: Option<Box<str>>,
+    pub(crate) client_id: Box<str>,
+}
+
+impl Asked {
+    pub(crate) fn new(frame: &Frame<'_>, method: Option<&str>, client_id: &str) -> Self {
+        Asked {
+            frame: frame.body.into(),
+            method: method.map(Into::into),
+            client_id: client_id.into(),
+        }
+    }
+
+    /// The CONNECT again.
+    pub(crate) fn connect(&self) -> Option<Connect<'_>> {
+        let frame = Frame {
+            packet_type: PacketType::Connect,
+            flags: 0,
+            body: &self.frame,
+            len: self.frame.len(),
+            minimal: true,
+        };
+        Connect::decode(&frame).ok()
+    }
+}
+
+/// The will of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Will {
+    pub(crate) topic: Box<str>,
+    pub(crate) properties: Box<[u8]>,
+    pub(crate) payload: Box<[u8]>,
+    pub(crate) qos: pondhawk_codec::Qos,
+    pub(crate) retain: bool,
+    pub(crate) delay_s: u32,
+    pub(crate) expiry_s: Option<u32>,
+}
+
+/// A connection.
+pub(crate) struct Conn {
+    pub(crate) listener: u16,
+    /// Marked in this turn's effects.
+    pub(crate) dirty: bool,
+    /// Asked to authenticate again.
+    pub(crate) reauthenticating: bool,
+    /// The session's index, once connected.
+    pub(crate) session: Option<u32>,
+    pub(crate) phase: Phase,
+    pub(crate) link: Link,
+    /// Bytes to be written, not yet taken by the driver.
+    pub(crate) out: Vec<u8>,
+    /// Bytes that the driver took and could not write yet.
+    pub(crate) backlog: usize,
+    pub(crate) last_heard: Millis,
+    pub(crate) peer: Box<str>,
+    pub(crate) will: Option<Box<Will>>,
+    pub(crate) method: Option<Box<str>>,
+}
+
+impl Conn {
+    pub(crate) fn new(listener: u16, peer: Box<str>, now: Millis) -> Self {
+        Conn {
+            listener,
+            dirty: false,
+            reauthenticating: false,
+            session: None,
+            phase: Phase::Greeting,
+            link: Link::new(Version::V311),
+            out: Vec::new(),
+            backlog: 0,
+            last_heard: now,
+            peer,
+            will: None,
+            method: None,
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected)
+    }
+
+    /// True while its unsent bytes are below `max`.
+    pub(crate) fn has_room(&self, max: usize) -> bool {
+        self.backlog + self.out.len() < max
+    }
+
+    /// Marks output to be written.
+    pub(crate) fn mark(&mut self, id: ConnId, dirty: &mut Vec<ConnId>) {
+        if !self.dirty {
+            self.dirty = true;
+            dirty.push(id);
+        }
+    }
+}
+
+/// A user name as sessions and sources share it.
+pub(crate) type Name = Arc<str>;

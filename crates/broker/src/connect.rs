@@ -1,0 +1,642 @@
+//! CONNECT: checks, authentication, take-over, the session that results.
+//!
+//! ```text
+//! Greeting ─ CONNECT ─► checks ─► gate ─┬─ accept ──────────────► admit ─► Connected
+//!                          │            ├─ ask ─► Asked ─ answer ─┤
+//!                          │            │           ▲             ├─ continue ─► Exchanging
+//!                          ▼            ▼           └──── AUTH ───┼──────────────────┘
+//!                       CONNACK with a reason, close ◄── refuse ──┘
+//! ```
+
+use crate::conn::{Asked, Phase, Will};
+use crate::effects::{Answer, Effects, Question, Subject};
+use crate::host::{Ended, Gate, Host, Note, NoteKind, Slot};
+use crate::id::ConnId;
+use crate::settings::ListenerSettings;
+use crate::shard::Shard;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use pondhawk_codec::packet::{Auth, Connect, ConnectRefused};
+use pondhawk_codec::reason::{self, ReasonCode};
+use pondhawk_codec::{Frame, Kind, Packet, PacketType, PropertiesBuf, Property, Version, topic};
+use pondhawk_session::server::{Link, Violation};
+
+/// Why a CONNECT is turned away.
+pub(crate) enum Refusal {
+    /// With this code in CONNACK.
+    Code(ReasonCode, &'static str),
+    /// Without a word, since no return code says it. [MQTT-3.2.2-6]
+    Silent(&'static str),
+}
+
+impl<H: Host> Shard<H> {
+    /// The first packet of a connection. [MQTT-3.1.0-1]
+    pub(crate) fn connect(&mut self, conn: ConnId, frame: &Frame<'_>, fx: &mut Effects) {
+        if frame.packet_type != PacketType::Connect {
+            let violation = Violation::UnexpectedPacket(frame.packet_type);
+            self.end_greeting(conn, &violation.to_string(), fx);
+            return;
+        }
+        let connect = match Connect::decode(frame) {
+            Ok(connect) => connect,
+            Err(refused) => {
+                self.refuse_undecoded(conn, refused, fx);
+                return;
+            }
+        };
+        let Some(state) = self.conns.get_mut(conn.index) else {
+            return;
+        };
+        state.link = Link::new(connect.version);
+        let listener = state.listener;
+        if let Err(refusal) = self.check_connect(listener, &connect) {
+            self.turn_away(conn, &connect, refusal, fx);
+            return;
+        }
+        match self.host.gate(listener, &connect) {
+            Gate::Accept => self.admit(
+                conn,
+                &connect,
+                &Answer::Accept {
+                    username: None,
+                    data: None,
+                },
+                fx,
+            ),
+            Gate::Refuse(code) => self.turn_away(conn, &connect, Refusal::Code(code, "not authorised"), fx),
+            Gate::Ask => self.ask(conn, frame, &connect, fx),
+        }
+    }
+
+    /// [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT-3.1.4-1]
+    fn refuse_undecoded(&mut self, conn: ConnId, refused: ConnectRefused, fx: &mut Effects) {
+        let version_5 = |code| (Version::V5, code);
+        let answer = match refused {
+            ConnectRefused::ProtocolName => None,
+            ConnectRefused::ProtocolLevel {
+                named_mqtt: true,
+                level,
+            } if level & 0x7f > 4 => Some(version_5(reason::UNSUPPORTED_PROTOCOL_VERSION)),
+            ConnectRefused::ProtocolLevel { .. } => {
+                Some((Version::V311, reason::UNSUPPORTED_PROTOCOL_VERSION))
+            }
+            ConnectRefused::Malformed(Some(Version::V5), malformed)
+                if malformed.kind != Kind::ConnectFlags =>
+            {
+                Some(version_5(malformed.reason()))
+            }
+            ConnectRefused::Malformed(..) => None,
+        };
+        if let (Some((version, code)), Some(state)) = (answer, self.conns.get_mut(conn.index)) {
+            state.link = Link::new(version);
+            self.refuse(conn.index, code, fx);
+        }
+        self.end_greeting(conn, &refused.to_string(), fx);
+    }
+
+    fn end_greeting(&mut self, conn: ConnId, why: &str, fx: &mut Effects) {
+        self.finish(conn.index, Ended::Error(why), fx);
+        self.close(conn.index, fx);
+    }
+
+    pub(crate) fn turn_away(
+        &mut self,
+        conn: ConnId,
+        connect: &Connect<'_>,
+        refusal: Refusal,
+        fx: &mut Effects,
+    ) {
+        let (code, why) = match refusal {
+            Refusal::Code(code, why) => (code, why),
+            Refusal::Silent(why) => (reason::UNSPECIFIED_ERROR, why),
+        };
+        if matches!(refusal, Refusal::Code(..)) {
+            self.refuse(conn.index, code, fx);
+        }
+        if let Some(state) = self.conns.get_mut(conn.index) {
+            state.phase = Phase::Closing;
+            if self.host.wants(NoteKind::Notice) {
+                let note = Note::Refused {
+                    peer: &state.peer,
+                    client: connect.client_id,
+                    code,
+                    why,
+                };
+                self.host.note(&note);
+            }
+        }
+        self.close(conn.index, fx);
+    }
+
+    /// Everything that can be judged without a question.
+    fn check_connect(&self, listener: u16, connect: &Connect<'_>) -> Result<(), Refusal> {
+        let Some(rules) = self.settings.listeners.get(usize::from(listener)) else {
+            return Err(Refusal::Silent("unknown listener"));
+        };
+        if !rules.versions.contains(&connect.version) {
+            return Err(Refusal::Code(
+                reason::UNSUPPORTED_PROTOCOL_VERSION,
+                "protocol version not accepted here",
+            ));
+        }
+        let user_properties = connect
+            .properties
+            .iter()
+            .filter(|property| matches!(property, Property::UserProperty(..)))
+            .count();
+        if user_properties > self.settings.max_user_properties {
+            return Err(Refusal::Code(reason::QUOTA_EXCEEDED, "too many user properties"));
+        }
+        self.check_client_id(rules, connect)?;
+        self.check_keep_alive(connect)?;
+        self.check_will(rules, connect)
+    }
+
+    fn check_client_id(&self, rules: &ListenerSettings, connect: &Connect<'_>) -> Result<(), Refusal> {
+        let settings = &self.settings;
+        let refused = |why| Err(Refusal::Code(reason::CLIENT_ID_NOT_VALID, why));
+        if rules.use_username_as_client_id && connect.username.is_none() {
+            return Err(Refusal::Code(
+                reason::NOT_AUTHORIZED,
+                "no user name to use as client id",
+            ));
+        }
+        if connect
+            .username
+            .is_some_and(|name| name.len() > settings.max_username_bytes)
+        {
+            return Err(Refusal::Code(
+                reason::BAD_USERNAME_OR_PASSWORD,
+                "user name too long",
+            ));
+        }
+        let client_id = effective_client_id(rules, connect);
+        if client_id.is_empty() {
+            // [MQTT-3.1.3-7] [MQTT-3.1.3-8]; MQTT 3.1 has no empty identifiers.
+            let may_be_empty = match connect.version {
+                Version::V31 => false,
+                Version::V311 => connect.clean_start,
+                Version::V5 => true,
+            };
+            if !may_be_empty || !rules.allow_zero_length_client_id {
+                return refused("empty client id");
+            }
+            return Ok(());
+        }
+        if client_id.len() > settings.max_client_id_bytes {
+            return refused("client id too long");
+        }
+        if settings
+            .client_id_prefix
+            .as_deref()
+            .is_some_and(|prefix| !client_id.starts_with(prefix))
+        {
+            return Err(Refusal::Code(
+                reason::NOT_AUTHORIZED,
+                "client id prefix not allowed",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_keep_alive(&self, connect: &Connect<'_>) -> Result<(), Refusal> {
+        let max = self.settings.max_keepalive_s;
+        let over = max > 0 && (connect.keep_alive > max || connect.keep_alive == 0);
+        if over && connect.version != Version::V5 {
+            return Err(Refusal::Code(
+                reason::CLIENT_ID_NOT_VALID,
+                "keep alive above max_keepalive",
+            ));
+        }
+        Ok(())
+    }
+
+    /// [MQTT-3.2.2-12] [MQTT-3.2.2-13]
+    fn check_will(&self, rules: &ListenerSettings, connect: &Connect<'_>) -> Result<(), Refusal> {
+        let Some(will) = &connect.will else { return Ok(()) };
+        let v5 = connect.version == Version::V5;
+        let coded = |code, why| {
+            Err(if v5 {
+                Refusal::Code(code, why)
+            } else {
+                Refusal::Silent(why)
+            })
+        };
+        if will.qos > rules.max_qos {
+            return coded(reason::QOS_NOT_SUPPORTED, "will QoS above max_qos");
+        }
+        if will.retain && !self.settings.retain_available {
+            return coded(
+                reason::RETAIN_NOT_SUPPORTED,
+                "retained will, but retain_available is false",
+            );
+        }
+        if topic::levels(will.topic) > self.settings.max_topic_levels {
+            return coded(reason::TOPIC_NAME_INVALID, "will topic has too many levels");
+        }
+        if crate::ingress::is_reserved(will.topic) {
+            return Err(Refusal::Code(reason::NOT_AUTHORIZED, "will on a reserved topic"));
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, conn: ConnId, frame: &Frame<'_>, connect: &Connect<'_>, fx: &mut Effects) {
+        let Some(state) = self.conns.get_mut(conn.index) else {
+            return;
+        };
+        let Some(rules) = self.settings.listeners.get(usize::from(state.listener)) else {
+            return;
+        };
+        let client_id: Box<str> = effective_client_id(rules, connect).into();
+        let method = find_method(connect);
+        let subject = match method {
+            Some((method, data)) => Subject::Exchange {
+                client_id: client_id.clone(),
+                method: method.into(),
+                data: data.into(),
+                first: true,
+            },
+            None => Subject::Password {
+                client_id: client_id.clone(),
+                username: connect.username.map(Into::into),
+                password: connect.password.map(Into::into),
+            },
+        };
+        let asked = Asked::new(frame, method.map(|(method, _)| method), &client_id);
+        state.phase = Phase::Asked(Box::new(asked));
+        fx.questions.push(Question {
+            conn,
+            listener: state.listener,
+            peer: state.peer.clone(),
+            subject,
+        });
+    }
+
+    /// The answer to a question; the driver then gives the bytes that it kept.
+    pub fn answer(&mut self, now: crate::Millis, conn: ConnId, answer: &Answer, fx: &mut Effects) {
+        self.now = now;
+        let Some(state) = self.conns.lookup(conn.index, conn.generation) else {
+            return;
+        };
+        if state.is_connected() {
+            self.answer_reauthentication(conn, answer, fx);
+            return;
+        }
+        let Phase::Asked(asked) = core::mem::replace(&mut state.phase, Phase::Greeting) else {
+            // It ended meanwhile.
+            state.phase = Phase::Closing;
+            return;
+        };
+        let Some(connect) = asked.connect() else { return };
+        match answer {
+            Answer::Accept { .. } => self.admit(conn, &connect, answer, fx),
+            Answer::Refuse(code) => {
+                self.turn_away(conn, &connect, Refusal::Code(*code, "not authorised"), fx);
+            }
+            Answer::Continue { data } => {
+                let method: Option<Box<str>> = asked.method.clone();
+                state.phase = Phase::Exchanging(asked);
+                self.send_auth(
+                    conn.index,
+                    reason::CONTINUE_AUTHENTICATION,
+                    (method.as_deref(), Some(data)),
+                    fx,
+                );
+            }
+        }
+    }
+
+    /// AUTH or DISCONNECT, and nothing else, may come during an exchange. [MQTT-3.1.2-30] [MQTT-4.12.0-3]
+    pub(crate) fn continue_exchange(
+        &mut self,
+        conn: ConnId,
+        frame: &Frame<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Violation> {
+        let packet = Packet::decode(frame, Version::V5)?;
+        if matches!(packet, Packet::Disconnect(_)) {
+            self.end_greeting(conn, "DISCONNECT during authentication", fx);
+            return Ok(());
+        }
+        let Packet::Auth(auth) = packet else {
+            return Err(Violation::UnexpectedPacket(frame.packet_type));
+        };
+        let Some(state) = self.conns.get_mut(conn.index) else {
+            return Ok(());
+        };
+        let Phase::Exchanging(asked) = core::mem::replace(&mut state.phase, Phase::Greeting) else {
+            return Ok(());
+        };
+        let step = exchange_step(&auth, asked.method.as_deref(), reason::CONTINUE_AUTHENTICATION);
+        let client_id = asked.client_id.clone();
+        let (listener, peer) = (state.listener, state.peer.clone());
+        match step {
+            Ok((method, data)) => {
+                state.phase = Phase::Asked(asked);
+                let subject = Subject::Exchange {
+                    client_id,
+                    method,
+                    data,
+                    first: false,
+                };
+                fx.questions.push(Question {
+                    conn,
+                    listener,
+                    peer,
+                    subject,
+                });
+                Ok(())
+            }
+            Err(violation) => {
+                state.phase = Phase::Exchanging(asked);
+                Err(violation)
+            }
+        }
+    }
+
+    /// AUTH on a connected client: it authenticates again. [MQTT-4.12.1-1]
+    pub(crate) fn reauthenticate(
+        &mut self,
+        conn: ConnId,
+        session: u32,
+        auth: &Auth<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Violation> {
+        self.note_packet(session, false, "AUTH");
+        let Some(state) = self.conns.get_mut(conn.index) else {
+            return Ok(());
+        };
+        let wanted = if state.reauthenticating {
+            reason::CONTINUE_AUTHENTICATION
+        } else {
+            reason::REAUTHENTICATE
+        };
+        let (method, data) = exchange_step(auth, state.method.as_deref(), wanted)?;
+        let first = !state.reauthenticating;
+        state.reauthenticating = true;
+        let Some(session) = self.sessions.get(session) else {
+            return Ok(());
+        };
+        let client_id = (*session.client_id).into();
+        if first {
+            let deadline = self.now + self.settings.connect_timeout_ms;
+            self.timers.set(deadline, crate::timers::Timer::Connect(conn));
+        }
+        let subject = Subject::Exchange {
+            client_id,
+            method,
+            data,
+            first,
+        };
+        fx.questions.push(Question {
+            conn,
+            listener: state.listener,
+            peer: state.peer.clone(),
+            subject,
+        });
+        Ok(())
+    }
+
+    fn answer_reauthentication(&mut self, conn: ConnId, answer: &Answer, fx: &mut Effects) {
+        let Some(state) = self.conns.get_mut(conn.index) else {
+            return;
+        };
+        let method: Option<Box<str>> = state.method.clone();
+        match answer {
+            Answer::Accept { data, .. } => {
+                state.reauthenticating = false;
+                self.send_auth(
+                    conn.index,
+                    reason::SUCCESS,
+                    (method.as_deref(), data.as_deref()),
+                    fx,
+                );
+            }
+            Answer::Continue { data } => {
+                self.send_auth(
+                    conn.index,
+                    reason::CONTINUE_AUTHENTICATION,
+                    (method.as_deref(), Some(data)),
+                    fx,
+                );
+            }
+            // [MQTT-4.12.1-2]
+            Answer::Refuse(code) => {
+                self.say_disconnect(conn.index, *code, fx);
+                self.finish(conn.index, Ended::NotAuthorized, fx);
+                self.close(conn.index, fx);
+            }
+        }
+    }
+
+    /// [MQTT-4.12.0-2] [MQTT-4.12.0-5]
+    fn send_auth(
+        &mut self,
+        index: u32,
+        code: ReasonCode,
+        (method, data): (Option<&str>, Option<&[u8]>),
+        fx: &mut Effects,
+    ) {
+        let mut properties = PropertiesBuf::new();
+        if let Some(method) = method {
+            let _fits = properties.push(Property::AuthenticationMethod(method));
+        }
+        if let Some(data) = data {
+            let _fits = properties.push(Property::AuthenticationData(data));
+        }
+        let auth = Auth {
+            code,
+            properties: properties.as_properties(),
+        };
+        self.send(index, &Packet::Auth(auth), fx);
+    }
+
+    /// The client may come in.
+    fn admit(&mut self, conn: ConnId, connect: &Connect<'_>, answer: &Answer, fx: &mut Effects) {
+        let Answer::Accept { username, data } = answer else {
+            return;
+        };
+        let Some(state) = self.conns.get(conn.index) else {
+            return;
+        };
+        let listener = state.listener;
+        let settings = self.settings.clone();
+        let Some(rules) = settings.listeners.get(usize::from(listener)) else {
+            return;
+        };
+        let username = username.as_deref().or(connect.username);
+        let sent = effective_client_id(rules, connect);
+        let assigned = if sent.is_empty() {
+            Some(self.assign_client_id(rules))
+        } else {
+            None
+        };
+        let client_id = assigned.as_deref().unwrap_or(sent);
+        let entry = Entry {
+            connect,
+            username,
+            client_id,
+            assigned: assigned.is_some(),
+            auth_data: data.as_deref(),
+        };
+
+        if let Err(refusal) = self.may_enter(listener, &entry) {
+            self.turn_away(conn, connect, refusal, fx);
+            return;
+        }
+        self.take_over(client_id, fx);
+        let Some((index, resumed)) = self.enter_session(listener, &entry, fx) else {
+            self.host.release(Slot::Connection);
+            self.turn_away(
+                conn,
+                connect,
+                Refusal::Code(reason::QUOTA_EXCEEDED, "too many sessions"),
+                fx,
+            );
+            return;
+        };
+        self.connected(conn, index, (&entry, resumed), fx);
+    }
+
+    /// Rights that need the identity: the session's owner, the will's topic, a free place.
+    fn may_enter(&mut self, listener: u16, entry: &Entry<'_>) -> Result<(), Refusal> {
+        let identity = self.host.identify(listener, entry.username, entry.client_id);
+        if let Some(will) = &entry.connect.will {
+            let topic = self.mounted(listener, will.topic);
+            if !self.host.may_publish(&identity, &topic) {
+                return Err(Refusal::Code(
+                    reason::NOT_AUTHORIZED,
+                    "may not publish to the will topic",
+                ));
+            }
+        }
+        let owner = self
+            .by_client
+            .get(entry.client_id)
+            .and_then(|index| self.sessions.get(*index));
+        let foreign = owner.is_some_and(|session| session.username.as_deref() != entry.username);
+        if foreign && !self.settings.allow_session_transfer {
+            return Err(Refusal::Code(
+                reason::NOT_AUTHORIZED,
+                "session belongs to another user",
+            ));
+        }
+        if !self.host.reserve(Slot::Connection) {
+            return Err(Refusal::Code(reason::SERVER_BUSY, "too many connections"));
+        }
+        Ok(())
+    }
+
+    /// A topic with the listener's mount point in front.
+    pub(crate) fn mounted<'a>(&self, listener: u16, topic: &'a str) -> Cow<'a, str> {
+        match self
+            .settings
+            .listeners
+            .get(usize::from(listener))
+            .and_then(|rules| rules.mount_point.as_deref())
+        {
+            Some(prefix) => Cow::Owned(format!("{prefix}{topic}")),
+            None => Cow::Borrowed(topic),
+        }
+    }
+
+    /// A client identifier that nobody can guess and whose home is this shard. [MQTT-3.1.3-6] [MQTT-3.2.2-16]
+    fn assign_client_id(&mut self, rules: &ListenerSettings) -> String {
+        loop {
+            let n = self.host.entropy();
+            // The version and variant bits of a random UUID (RFC 9562, section 5.4).
+            let n = n & !(0xf000 << 64) & !(0b11 << 62) | 0x4000 << 64 | 0b10 << 62;
+            let id = format!(
+                "{}{:08X}-{:04X}-{:04X}-{:04X}-{:012X}",
+                rules.auto_id_prefix,
+                n >> 96,
+                n >> 80 & 0xffff,
+                n >> 64 & 0xffff,
+                n >> 48 & 0xffff,
+                n & 0xffff_ffff_ffff
+            );
+            if self.homes.of_client(&id) == self.id && !self.by_client.contains_key(id.as_str()) {
+                return id;
+            }
+        }
+    }
+
+    /// The connection that the client id has now, if any, must go. [MQTT-3.1.4-2] [MQTT-3.1.4-3]
+    fn take_over(&mut self, client_id: &str, fx: &mut Effects) {
+        let Some(index) = self.by_client.get(client_id) else {
+            return;
+        };
+        let Some(old) = self.sessions.get(*index).and_then(|session| session.conn) else {
+            return;
+        };
+        self.say_disconnect(old, reason::SESSION_TAKEN_OVER, fx);
+        self.finish(old, Ended::TakenOver, fx);
+        self.close(old, fx);
+    }
+}
+
+/// What is known of a client when it is let in.
+pub(crate) struct Entry<'a> {
+    pub(crate) connect: &'a Connect<'a>,
+    pub(crate) username: Option<&'a str>,
+    pub(crate) client_id: &'a str,
+    pub(crate) assigned: bool,
+    pub(crate) auth_data: Option<&'a [u8]>,
+}
+
+impl Entry<'_> {
+    /// The will, its topic behind `mount_point`.
+    pub(crate) fn will(&self, mount_point: &str) -> Option<Box<Will>> {
+        self.connect
+            .will
+            .as_ref()
+            .map(|will| Box::new(Will::new(will, mount_point)))
+    }
+}
+
+/// The client identifier that names the session.
+fn effective_client_id<'a>(rules: &ListenerSettings, connect: &Connect<'a>) -> &'a str {
+    if rules.use_username_as_client_id {
+        connect.username.unwrap_or_default()
+    } else {
+        connect.client_id
+    }
+}
+
+pub(crate) fn find_method<'a>(connect: &Connect<'a>) -> Option<(&'a str, &'a [u8])> {
+    let method = connect.properties.find(|property| match property {
+        Property::AuthenticationMethod(method) => Some(method),
+        _ => None,
+    })?;
+    Some((method, find_data(connect.properties)))
+}
+
+fn find_data(properties: pondhawk_codec::Properties<'_>) -> &[u8] {
+    let data = properties.find(|property| match property {
+        Property::AuthenticationData(data) => Some(data),
+        _ => None,
+    });
+    data.unwrap_or_default()
+}
+
+/// Method and data of an AUTH that must carry `wanted` and repeat the method of CONNECT. [MQTT-4.12.0-5]
+fn exchange_step(
+    auth: &Auth<'_>,
+    method: Option<&str>,
+    wanted: ReasonCode,
+) -> Result<(Box<str>, Box<[u8]>), Violation> {
+    let given = auth.properties.find(|property| match property {
+        Property::AuthenticationMethod(method) => Some(method),
+        _ => None,
+    });
+    // [MQTT-4.12.0-7]
+    let method = method
+        .filter(|method| given == Some(*method))
+        .ok_or(Violation::AuthMethod)?;
+    if auth.code != wanted {
+        return Err(Violation::AuthMethod);
+    }
+    Ok((method.into(), find_data(auth.properties).into()))
+}

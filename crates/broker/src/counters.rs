@@ -1,0 +1,71 @@
+//! What a shard counts. All of it only grows, but for those that say "now".
+
+use pondhawk_codec::PacketType;
+
+/// Counters of one shard, to be added up over all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Packets received, by type number.
+    pub packets_received: [u64; 16],
+    /// Packets sent, by type number.
+    pub packets_sent: [u64; 16],
+    /// Payload bytes of PUBLISH packets received.
+    pub publish_bytes_received: u64,
+    /// Payload bytes of PUBLISH packets sent.
+    pub publish_bytes_sent: u64,
+    /// Messages dropped because a queue or buffer was full, they were too large, or they expired.
+    pub publish_dropped: u64,
+    /// Sessions that ended by expiry.
+    pub clients_expired: u64,
+    /// Sessions now.
+    pub sessions: u64,
+    /// Connected clients now.
+    pub connected: u64,
+    /// Subscriptions now, without shared ones.
+    pub subscriptions: u64,
+    /// Members of shared groups now.
+    pub shared_subscriptions: u64,
+    /// Retained messages now.
+    pub retained: u64,
+    /// Bytes of retained messages now.
+    pub retained_bytes: u64,
+    /// Messages in flight and queued now.
+    pub queued: u64,
+    /// Bytes of them.
+    pub queued_bytes: u64,
+    /// Nodes of the subscription trie now.
+    pub trie_nodes: u64,
+}
+
+impl Counters {
+    pub(crate) fn received(&mut self, packet_type: PacketType) {
+        self.packets_received[packet_type as usize] += 1;
+    }
+
+    pub(crate) fn sent(&mut self, packet_type: PacketType) {
+        self.packets_sent[packet_type as usize] += 1;
+    }
+
+    /// Adds another shard's counters to these.
+    pub fn add(&mut self, other: &Counters) {
+        for (mine, theirs) in self.packets_received.iter_mut().zip(other.packets_received) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.packets_sent.iter_mut().zip(other.packets_sent) {
+            *mine += theirs;
+        }
+        self.publish_bytes_received += other.publish_bytes_received;
+        self.publish_bytes_sent += other.publish_bytes_sent;
+        self.publish_dropped += other.publish_dropped;
+        self.clients_expired += other.clients_expired;
+        self.sessions += other.sessions;
+        self.connected += other.connected;
+        self.subscriptions += other.subscriptions;
+        self.shared_subscriptions += other.shared_subscriptions;
+        self.retained += other.retained;
+        self.retained_bytes += other.retained_bytes;
+        self.queued += other.queued;
+        self.queued_bytes += other.queued_bytes;
+        self.trie_nodes += other.trie_nodes;
+    }
+}

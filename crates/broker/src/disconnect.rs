@@ -1,0 +1,151 @@
+//! How connections end: DISCONNECT, violations, take-over, failure.
+
+use crate::conn::{Phase, Will};
+use crate::effects::Effects;
+use crate::host::{Ended, Host, Note, NoteKind, Slot};
+use crate::id::ConnId;
+use crate::shard::Shard;
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use pondhawk_codec::packet::{Connack, Disconnect};
+use pondhawk_codec::reason::{self, ReasonCode};
+use pondhawk_codec::{Packet, PacketType, Properties, Property, Version};
+use pondhawk_session::server::Violation;
+
+impl<H: Host> Shard<H> {
+    /// DISCONNECT from the client. [MQTT-3.14.4-3]
+    pub(crate) fn disconnect(
+        &mut self,
+        conn: ConnId,
+        index: u32,
+        packet: &Disconnect<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Violation> {
+        let mut expiry_s = None;
+        for property in packet.properties {
+            match property {
+                Property::SessionExpiryInterval(seconds) => expiry_s = Some(seconds),
+                // Only a server refers to another.
+                Property::ServerReference(_) => {
+                    return Err(Violation::UnexpectedPacket(PacketType::Disconnect));
+                }
+                _ => {}
+            }
+        }
+        if let (Some(expiry_s), Some(session)) = (expiry_s, self.sessions.get_mut(index)) {
+            if session.expiry_s == 0 && expiry_s > 0 {
+                return Err(Violation::ExpiryRaised);
+            }
+            session.expiry_s = expiry_s;
+        }
+        self.note_packet(index, false, "DISCONNECT");
+        // [MQTT-3.1.2-10] [MQTT-3.14.4-3]
+        if packet.code == reason::SUCCESS
+            && let Some(state) = self.conns.get_mut(conn.index)
+        {
+            state.will = None;
+        }
+        self.finish(conn.index, Ended::Disconnected, fx);
+        self.close(conn.index, fx);
+        Ok(())
+    }
+
+    /// The client broke a rule: it is told in MQTT 5.0, and its connection ends. [MQTT-4.8.0-1] [MQTT-4.13.1-1]
+    pub(crate) fn punish(&mut self, conn: ConnId, violation: Violation, fx: &mut Effects) {
+        let Some(state) = self.conns.get(conn.index) else {
+            return;
+        };
+        if state.is_connected() {
+            self.say_disconnect(conn.index, violation.reason(), fx);
+        } else if matches!(state.phase, Phase::Exchanging(_)) {
+            self.refuse(conn.index, violation.reason(), fx);
+        }
+        let text = violation.to_string();
+        self.finish(conn.index, Ended::Error(&text), fx);
+        self.close(conn.index, fx);
+    }
+
+    /// DISCONNECT to the client, which exists in MQTT 5.0 only and after CONNACK only. [MQTT-3.14.0-1]
+    pub(crate) fn say_disconnect(&mut self, index: u32, code: ReasonCode, fx: &mut Effects) {
+        let Some(conn) = self.conns.get(index) else { return };
+        if conn.is_connected() && conn.link.version == Version::V5 {
+            self.send(index, &Packet::Disconnect(Disconnect::new(code)), fx);
+        }
+    }
+
+    /// A CONNACK that refuses. [MQTT-3.2.2-4] [MQTT-3.2.2-6]
+    pub(crate) fn refuse(&mut self, index: u32, code: ReasonCode, fx: &mut Effects) {
+        let Some(conn) = self.conns.get(index) else { return };
+        let code = match conn.link.version {
+            Version::V5 => code,
+            Version::V31 | Version::V311 => ReasonCode(code.to_connack_v3()),
+        };
+        let connack = Connack {
+            session_present: false,
+            code,
+            properties: Properties::EMPTY,
+        };
+        self.send(index, &Packet::Connack(connack), fx);
+    }
+
+    /// Separates a connection from its session, if it has one: will, expiry, log. Idempotent.
+    pub(crate) fn finish(&mut self, index: u32, how: Ended<'_>, fx: &mut Effects) {
+        let Some(conn) = self.conns.get_mut(index) else {
+            return;
+        };
+        let greeting = !matches!(conn.phase, Phase::Closing) && conn.session.is_none();
+        conn.phase = Phase::Closing;
+        let will = conn.will.take();
+        let Some(session) = conn.session.take() else {
+            if greeting {
+                self.note_ended(index, &how);
+            }
+            return;
+        };
+        self.host.release(Slot::Connection);
+        self.note_ended_session(index, session, &how);
+        if let Some(state) = self.sessions.get_mut(session) {
+            state.conn = None;
+        }
+        if let Some(will) = will {
+            self.end_with_will(session, will, fx);
+        } else {
+            self.leave_session(session, fx);
+        }
+    }
+
+    fn end_with_will(&mut self, session: u32, will: Box<Will>, fx: &mut Effects) {
+        self.will_due(session, will, fx);
+        self.leave_session(session, fx);
+    }
+
+    /// Lets the driver close the connection once its output is written.
+    pub(crate) fn close(&mut self, index: u32, fx: &mut Effects) {
+        let id = self.conn_id(index);
+        fx.close.push(id);
+    }
+
+    pub(crate) fn note_ended(&mut self, index: u32, how: &Ended<'_>) {
+        if self.host.wants(NoteKind::Notice)
+            && let Some(conn) = self.conns.get(index)
+        {
+            self.host.note(&Note::Ended {
+                peer: &conn.peer,
+                client: "",
+                how: how.clone(),
+            });
+        }
+    }
+
+    fn note_ended_session(&mut self, index: u32, session: u32, how: &Ended<'_>) {
+        if self.host.wants(NoteKind::Notice)
+            && let (Some(conn), Some(session)) = (self.conns.get(index), self.sessions.get(session))
+        {
+            self.host.note(&Note::Ended {
+                peer: &conn.peer,
+                client: &session.client_id,
+                how: how.clone(),
+            });
+        }
+    }
+}

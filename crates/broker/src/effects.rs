@@ -1,0 +1,145 @@
+//! What a shard wants done. The driver empties it after each turn.
+
+use crate::id::{ConnId, ShardId};
+use crate::mail::Mail;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use pondhawk_codec::ReasonCode;
+use pondhawk_session::server::{Delivery, Message};
+
+/// A promise of durability: everything that was persisted up to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// The work that one turn leaves for the driver.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Connections with output to be written; each at most once.
+    pub dirty: Vec<ConnId>,
+    /// Connections to be closed once their output is written.
+    pub close: Vec<ConnId>,
+    /// Letters to the other shards, in order.
+    pub mail: Vec<(ShardId, Mail)>,
+    /// Questions to be answered through [`Shard::answer`](crate::Shard::answer).
+    pub questions: Vec<Question>,
+    /// Records to be stored, in order; [`Shard::durable`](crate::Shard::durable) is told of `ticket` after.
+    pub persist: Vec<Persist>,
+    /// The ticket of the last record.
+    pub ticket: Ticket,
+}
+
+/// Something that takes longer than a shard may wait.
+#[derive(Debug)]
+pub struct Question {
+    /// The connection that waits for the answer.
+    pub conn: ConnId,
+    /// The listener that it came in by.
+    pub listener: u16,
+    /// The client's address.
+    pub peer: Box<str>,
+    /// What is asked.
+    pub subject: Subject,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub enum Subject {
+    /// Is this the password of the user?
+    Password {
+        /// The client identifier.
+        client_id: Box<str>,
+        /// The user name.
+        username: Option<Box<str>>,
+        /// The password.
+        password: Option<Box<[u8]>>,
+    },
+    /// A step of an enhanced authentication exchange.
+    Exchange {
+        /// The client identifier.
+        client_id: Box<str>,
+        /// The authentication method.
+        method: Box<str>,
+        /// The authentication data.
+        data: Box<[u8]>,
+        /// True for the first step of an exchange.
+        first: bool,
+    },
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The client is who it says.
+    Accept {
+        /// The name that the method found for it, if it is not the one in CONNECT.
+        username: Option<Box<str>>,
+        /// Authentication data for the client.
+        data: Option<Box<[u8]>>,
+    },
+    /// It is not.
+    Refuse(ReasonCode),
+    /// The method has another step.
+    Continue {
+        /// Authentication data for the client.
+        data: Box<[u8]>,
+    },
+}
+
+/// A record for the store.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Persist {
+    /// A session is kept, with this expiry interval in seconds (`u32::MAX`: for ever).
+    Session {
+        client_id: Arc<str>,
+        username: Option<Arc<str>>,
+        expiry_s: u32,
+    },
+    /// A session is gone with all that it had.
+    SessionGone { client_id: Arc<str> },
+    /// A subscription, by its options byte and identifier.
+    Subscribed {
+        client_id: Arc<str>,
+        filter: Arc<str>,
+        options: u8,
+        id: u32,
+    },
+    /// A subscription is gone.
+    Unsubscribed { client_id: Arc<str>, filter: Arc<str> },
+    /// A message for the session.
+    Queued {
+        client_id: Arc<str>,
+        message: Arc<Message>,
+        delivery: Delivery,
+    },
+    /// The oldest message with this packet id is done.
+    Acknowledged { client_id: Arc<str>, packet_id: u16 },
+    /// A QoS 2 message was received but not released.
+    Received {
+        client_id: Arc<str>,
+        packet_id: u16,
+        message: Arc<Message>,
+    },
+    /// It was released.
+    Released { client_id: Arc<str>, packet_id: u16 },
+    /// A retained message.
+    Retained { message: Arc<Message> },
+    /// A topic has no retained message any more.
+    RetainedGone { topic: Box<str> },
+}
+
+impl Effects {
+    /// Nothing to do.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a record: the ticket that will stand for it.
+    pub(crate) fn persist(&mut self, record: Persist) -> Ticket {
+        self.ticket.0 += 1;
+        self.persist.push(record);
+        self.ticket
+    }
+}

@@ -1,0 +1,133 @@
+//! Acknowledgements that wait until what they promise is durable, here and on the other shards.
+
+use crate::arena::Arena;
+use crate::effects::{Effects, Ticket};
+use crate::host::Host;
+use crate::id::{ConnId, ShardId};
+use crate::mail::Mail;
+use crate::shard::Shard;
+use alloc::collections::VecDeque;
+use pondhawk_codec::{PacketId, PacketType, ReasonCode};
+
+/// What happens once all is durable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Then {
+    /// The client gets its acknowledgement.
+    Ack {
+        conn: ConnId,
+        packet_type: PacketType,
+        id: PacketId,
+        code: ReasonCode,
+    },
+    /// The shard that asked is told.
+    Confirm { shard: ShardId, token: u32 },
+}
+
+#[derive(Debug)]
+struct Hold {
+    /// Confirmations that are missing, and one more while it is being set up.
+    missing: u32,
+    /// The last ticket that was taken for it.
+    ticket: Option<Ticket>,
+    then: Then,
+}
+
+/// All that waits.
+#[derive(Default)]
+pub(crate) struct Holds {
+    holds: Option<Arena<Hold>>,
+    by_ticket: VecDeque<(Ticket, u32)>,
+    /// The hold that persist records of this moment belong to.
+    current: Option<u32>,
+}
+
+impl Holds {
+    /// From now on until [`Shard::end_hold`], records and letters belong to a new hold.
+    pub(crate) fn begin(&mut self, then: Then) -> u32 {
+        let hold = Hold {
+            missing: 1,
+            ticket: None,
+            then,
+        };
+        let (token, _) = self.holds.get_or_insert_with(Arena::new).insert(hold);
+        self.current = Some(token);
+        token
+    }
+
+    /// A record was made: the current hold waits for its ticket.
+    pub(crate) fn persisted(&mut self, ticket: Ticket) {
+        if let Some(hold) = self.current_hold() {
+            hold.ticket = Some(ticket);
+        }
+    }
+
+    /// The token for another shard's confirmation, which the current hold then waits for.
+    pub(crate) fn expect(&mut self) -> Option<u32> {
+        let token = self.current?;
+        self.current_hold()?.missing += 1;
+        Some(token)
+    }
+
+    fn current_hold(&mut self) -> Option<&mut Hold> {
+        let token = self.current?;
+        self.holds.as_mut()?.get_mut(token)
+    }
+}
+
+impl<H: Host> Shard<H> {
+    /// Everything that the hold depends on has been started.
+    pub(crate) fn end_hold(&mut self, token: u32, fx: &mut Effects) {
+        self.holds.current = None;
+        let Some(hold) = self.holds.holds.as_mut().and_then(|holds| holds.get_mut(token)) else {
+            return;
+        };
+        if let Some(ticket) = hold.ticket {
+            hold.missing += 1;
+            self.holds.by_ticket.push_back((ticket, token));
+        }
+        self.release_hold(token, fx);
+    }
+
+    /// The store has made everything up to `ticket` durable.
+    pub fn durable(&mut self, now: crate::Millis, ticket: Ticket, fx: &mut Effects) {
+        self.now = now;
+        while let Some((due, token)) = self.holds.by_ticket.front().copied() {
+            if due > ticket {
+                return;
+            }
+            self.holds.by_ticket.pop_front();
+            self.release_hold(token, fx);
+        }
+    }
+
+    /// One thing less is missing.
+    pub(crate) fn release_hold(&mut self, token: u32, fx: &mut Effects) {
+        let Some(holds) = self.holds.holds.as_mut() else {
+            return;
+        };
+        let Some(hold) = holds.get_mut(token) else { return };
+        hold.missing -= 1;
+        if hold.missing > 0 {
+            return;
+        }
+        let then = hold.then;
+        holds.remove(token);
+        match then {
+            Then::Ack {
+                conn,
+                packet_type,
+                id,
+                code,
+            } => {
+                if self
+                    .conns
+                    .lookup(conn.index, conn.generation)
+                    .is_some_and(|state| state.is_connected())
+                {
+                    self.send_ack((conn.index, packet_type), id, code, fx);
+                }
+            }
+            Then::Confirm { shard, token } => fx.mail.push((shard, Mail::Confirmed { token })),
+        }
+    }
+}

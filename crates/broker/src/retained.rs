@@ -1,0 +1,259 @@
+//! Retained messages that are at home on this shard, ordered by topic so that a search can stop and go on.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::borrow::Borrow;
+use core::cmp::Ordering;
+use core::ops::Bound;
+use pondhawk_codec::topic;
+use pondhawk_session::server::{Message, Millis};
+
+/// A message that is found by its topic.
+#[derive(Debug)]
+struct ByTopic(Arc<Message>);
+
+impl Borrow<str> for ByTopic {
+    fn borrow(&self) -> &str {
+        self.0.topic()
+    }
+}
+
+impl PartialEq for ByTopic {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.topic() == other.0.topic()
+    }
+}
+
+impl Eq for ByTopic {}
+
+impl PartialOrd for ByTopic {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByTopic {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.topic().cmp(other.0.topic())
+    }
+}
+
+/// The retained messages of one shard.
+#[derive(Debug, Default)]
+pub(crate) struct Retained {
+    by_topic: BTreeMap<ByTopic, ()>,
+    bytes: usize,
+}
+
+/// One slice of a search.
+pub(crate) struct Page {
+    pub(crate) messages: Vec<Arc<Message>>,
+    /// Go on behind this topic, or `None` at the end.
+    pub(crate) next: Option<Box<str>>,
+}
+
+/// Entries that one slice looks at, and bytes that it returns, at the most.
+const LOOK_MAX: usize = 4096;
+const PAGE_BYTES_MAX: usize = 64 << 10;
+
+impl Retained {
+    pub(crate) fn len(&self) -> usize {
+        self.by_topic.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Stores a message in place of the topic's last one. [MQTT-3.3.1-5] False if that would pass the limits
+    /// (0 is none); the last one is kept then.
+    pub(crate) fn set(&mut self, message: Arc<Message>, messages_max: usize, bytes_max: usize) -> bool {
+        let old = self
+            .by_topic
+            .get_key_value(message.topic())
+            .map(|(key, ())| key.0.size());
+        let len = self.by_topic.len() + usize::from(old.is_none());
+        let bytes = self.bytes - old.unwrap_or(0) + message.size();
+        if messages_max != 0 && len > messages_max || bytes_max != 0 && bytes > bytes_max {
+            return false;
+        }
+        self.remove(message.topic());
+        self.bytes += message.size();
+        self.by_topic.insert(ByTopic(message), ());
+        true
+    }
+
+    pub(crate) fn contains(&self, topic: &str) -> bool {
+        self.by_topic.contains_key(topic)
+    }
+
+    /// Deletes the topic's message, if it has one. [MQTT-3.3.1-10]
+    pub(crate) fn remove(&mut self, topic: &str) -> bool {
+        let Some((old, ())) = self.by_topic.remove_entry(topic) else {
+            return false;
+        };
+        self.bytes -= old.0.size();
+        true
+    }
+
+    /// The next matches of `filter` behind the topic `after`, in slices of bounded work.
+    pub(crate) fn page(&self, filter: &str, after: Option<&str>, now: Millis) -> Page {
+        let mut page = Page {
+            messages: Vec::new(),
+            next: None,
+        };
+        let prefix = literal_prefix(filter);
+        if prefix.len() == filter.len() {
+            let found = self.by_topic.get_key_value(filter).map(|(key, ())| &key.0);
+            page.messages
+                .extend(found.filter(|message| !message.view().is_expired(now)).cloned());
+            return page;
+        }
+        let start = match after {
+            Some(topic) => Bound::Excluded(topic),
+            None => Bound::Included(prefix),
+        };
+        let mut bytes = 0;
+        for (looked, (key, ())) in self
+            .by_topic
+            .range::<str, _>((start, Bound::Unbounded))
+            .enumerate()
+        {
+            let topic = key.0.topic();
+            if !topic.starts_with(prefix) {
+                return page;
+            }
+            if topic::matches(filter, topic) && !key.0.view().is_expired(now) {
+                bytes += key.0.size();
+                page.messages.push(key.0.clone());
+            }
+            if looked + 1 >= LOOK_MAX || bytes >= PAGE_BYTES_MAX {
+                page.next = Some(topic.into());
+                return page;
+            }
+        }
+        page
+    }
+
+    /// Removes what has expired, in a slice: the topic to go on behind, or `None` at the end.
+    pub(crate) fn sweep(&mut self, after: Option<&str>, now: Millis) -> (Option<Box<str>>, usize) {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let slice = || {
+            self.by_topic
+                .range::<str, _>((start, Bound::Unbounded))
+                .take(LOOK_MAX)
+        };
+        let next = slice().nth(LOOK_MAX - 1).map(|(key, ())| key.0.topic().into());
+        let expired: Vec<Arc<Message>> = slice()
+            .map(|(key, ())| &key.0)
+            .filter(|message| message.view().is_expired(now))
+            .cloned()
+            .collect();
+        for message in &expired {
+            self.remove(message.topic());
+        }
+        (next, expired.len())
+    }
+}
+
+/// The part of a filter in front of its first wildcard. For `a/#` it is `a`, since that matches too.
+fn literal_prefix(filter: &str) -> &str {
+    match filter.find(['+', '#']) {
+        None => filter,
+        Some(at) if filter.as_bytes()[at] == b'#' => filter[..at].strip_suffix('/').unwrap_or(&filter[..at]),
+        Some(at) => &filter[..at],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use pondhawk_codec::Qos;
+    use pondhawk_session::server::{MessageRef, NEVER, Origin};
+
+    fn message(topic: &str, expires_at: Millis) -> Arc<Message> {
+        let view = MessageRef {
+            topic,
+            properties: &[],
+            payload: b"payload",
+            qos: Qos::AtMostOnce,
+            retain: true,
+            expires_at,
+            origin: Origin(0),
+            source: None,
+        };
+        Arc::new(view.to_message())
+    }
+
+    fn all(retained: &Retained, filter: &str) -> Vec<Arc<Message>> {
+        let mut found = Vec::new();
+        let mut after: Option<Box<str>> = None;
+        loop {
+            let page = retained.page(filter, after.as_deref(), 100);
+            found.extend(page.messages);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return found,
+            }
+        }
+    }
+
+    #[test]
+    fn search_by_filter() {
+        let mut retained = Retained::default();
+        for topic in ["a", "a/b", "a/b/c", "ab", "b/c", "$SYS/x", "a b"] {
+            assert!(retained.set(message(topic, NEVER), 0, 0));
+        }
+        let count = |filter| all(&retained, filter).len();
+        assert_eq!(
+            (
+                count("#"),
+                count("a/#"),
+                count("+"),
+                count("+/+"),
+                count("a/b"),
+                count("$SYS/#")
+            ),
+            (6, 3, 3, 2, 1, 1)
+        );
+    }
+
+    #[test]
+    fn pages_are_bounded_and_complete() {
+        let mut retained = Retained::default();
+        for n in 0..10_000 {
+            retained.set(
+                message(&format!("t/{n}/{}", if n % 2 == 0 { "x" } else { "y" }), NEVER),
+                0,
+                0,
+            );
+        }
+        assert_eq!(all(&retained, "t/+/x").len(), 5000);
+        assert!(retained.page("#", None, 0).messages.len() <= LOOK_MAX);
+    }
+
+    #[test]
+    fn limits_and_bytes() {
+        let mut retained = Retained::default();
+        assert!(retained.set(message("a", NEVER), 1, 0));
+        assert!(!retained.set(message("b", NEVER), 1, 0));
+        assert!(retained.set(message("a", NEVER), 1, 8));
+        assert!(!retained.set(message("aa", NEVER), 0, 16));
+        assert_eq!(retained.bytes(), 8);
+        assert!(retained.remove("a") && !retained.remove("a"));
+        assert_eq!((retained.len(), retained.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn the_expired_are_not_found_and_are_swept() {
+        let mut retained = Retained::default();
+        retained.set(message("old", 50), 0, 0);
+        retained.set(message("new", 500), 0, 0);
+        assert_eq!(all(&retained, "#").len(), 1);
+        assert_eq!(retained.sweep(None, 100), (None, 1));
+        assert_eq!(retained.len(), 1);
+    }
+}

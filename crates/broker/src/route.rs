@@ -1,0 +1,245 @@
+//! Topic to recipients, and the message to all of them: here, to other shards, to the retained store.
+
+use crate::deliver::Lazy;
+use crate::effects::{Effects, Persist};
+use crate::hold::Then;
+use crate::host::Host;
+use crate::id::{SessionId, SessionRef, ShardId};
+use crate::mail::Mail;
+use crate::shard::Shard;
+use crate::trie::{Member, Subscription};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use pondhawk_session::server::{Message, MessageRef, SubscriptionIds};
+
+/// The recipients of the message at hand.
+#[derive(Default)]
+pub(crate) struct Routing {
+    recipients: Vec<(u32, Subscription)>,
+    members: Vec<Member>,
+    remote: u64,
+}
+
+impl<H: Host> Shard<H> {
+    /// Finds the recipients of `topic`; true if there is any.
+    pub(crate) fn route(&mut self, topic: &str) -> bool {
+        let routing = &mut self.routing;
+        routing.recipients.clear();
+        routing.members.clear();
+        routing.remote = 0;
+        self.trie.for_each_match(topic, |entry| {
+            let subscribers = entry.subscribers.iter();
+            routing
+                .recipients
+                .extend(subscribers.map(|s| (s.session, s.subscription)));
+            routing
+                .members
+                .extend(entry.groups.iter_mut().filter_map(|group| group.pick()));
+            routing.remote |= entry.remote;
+        });
+        !routing.recipients.is_empty() || !routing.members.is_empty() || routing.remote != 0
+    }
+
+    /// Sends the message to the recipients that [`route`](Self::route) found, and retains it if it asks for
+    /// that. `given` is the message if somebody already owns it.
+    pub(crate) fn fan_out(&mut self, view: &MessageRef<'_>, given: Option<&Arc<Message>>, fx: &mut Effects) {
+        let mut message = Lazy::new(view, given);
+        self.deliver_routed(&mut message, fx);
+        let mut remote = self.routing.remote;
+        if view.retain {
+            let home = self.homes.of_topic(view.topic);
+            if home == self.id {
+                self.retain(message.shared(), fx);
+            } else {
+                let deliver = remote & 1 << home.0 != 0;
+                remote &= !(1 << home.0);
+                self.forward(home, message.shared(), (deliver, true), fx);
+            }
+        }
+        while remote != 0 {
+            let shard = ShardId(remote.trailing_zeros() as u8);
+            remote &= remote - 1;
+            self.forward(shard, message.shared(), (true, false), fx);
+        }
+    }
+
+    fn forward(
+        &mut self,
+        shard: ShardId,
+        message: &Arc<Message>,
+        (deliver, retain): (bool, bool),
+        fx: &mut Effects,
+    ) {
+        let confirm = self.holds.expect().map(|token| (self.id, token));
+        fx.mail.push((
+            shard,
+            Mail::Publish {
+                message: message.clone(),
+                deliver,
+                retain,
+                confirm,
+            },
+        ));
+    }
+
+    /// Delivers to the sessions of this shard, and to the members that its groups picked.
+    fn deliver_routed(&mut self, message: &mut Lazy<'_>, fx: &mut Effects) {
+        let mut recipients = core::mem::take(&mut self.routing.recipients);
+        let work = recipients.len() + self.routing.members.len();
+        self.budget = self
+            .budget
+            .saturating_sub(u32::try_from(work).unwrap_or(u32::MAX));
+        self.layouts.reset();
+        if self.settings.allow_duplicate_messages {
+            let mut parts = self.delivery_parts();
+            for (session, subscription) in &recipients {
+                parts.deliver(message, *session, (subscription, ids_of(subscription)), fx);
+            }
+        } else {
+            self.deliver_merged(message, &mut recipients, fx);
+        }
+        recipients.clear();
+        self.routing.recipients = recipients;
+        let members = core::mem::take(&mut self.routing.members);
+        for member in &members {
+            self.deliver_member(message, member, fx);
+        }
+        self.routing.members = members;
+    }
+
+    /// One copy a session: the highest QoS of its subscriptions, and all their identifiers.
+    /// [MQTT-3.3.5-1] [MQTT-3.3.4-4]
+    fn deliver_merged(
+        &mut self,
+        message: &mut Lazy<'_>,
+        recipients: &mut [(u32, Subscription)],
+        fx: &mut Effects,
+    ) {
+        recipients.sort_unstable_by_key(|(session, _)| *session);
+        let mut parts = self.delivery_parts();
+        for same in recipients.chunk_by(|a, b| a.0 == b.0) {
+            let Some((session, first)) = same.first() else {
+                continue;
+            };
+            let mut merged = *first;
+            for (_, subscription) in same {
+                merged.qos = merged.qos.max(subscription.qos);
+                merged.no_local &= subscription.no_local;
+                merged.retain_as_published |= subscription.retain_as_published;
+            }
+            let ids: Vec<u32> = same.iter().map(|(_, s)| s.id).filter(|id| *id != 0).collect();
+            let ids = match ids.as_slice() {
+                [] => SubscriptionIds::None,
+                [id] => SubscriptionIds::One(*id),
+                _ => SubscriptionIds::Many(ids.into()),
+            };
+            parts.deliver(message, *session, (&merged, ids), fx);
+        }
+    }
+
+    fn deliver_member(&mut self, message: &mut Lazy<'_>, member: &Member, fx: &mut Effects) {
+        let SessionRef { shard, id } = member.session;
+        if shard != self.id {
+            let confirm = self.holds.expect().map(|token| (self.id, token));
+            let mail = Mail::Deliver {
+                to: id,
+                message: message.shared().clone(),
+                subscription: member.subscription,
+                confirm,
+            };
+            fx.mail.push((shard, mail));
+        } else if self.sessions.lookup(id.index, id.generation).is_some() {
+            let subscription = &member.subscription;
+            self.delivery_parts()
+                .deliver(message, id.index, (subscription, ids_of(subscription)), fx);
+        }
+    }
+
+    /// A message that another shard published.
+    pub(crate) fn mailed_publish(
+        &mut self,
+        (message, deliver, retain): (&Arc<Message>, bool, bool),
+        confirm: Option<(ShardId, u32)>,
+        fx: &mut Effects,
+    ) {
+        let hold = confirm.map(|(shard, token)| self.holds.begin(Then::Confirm { shard, token }));
+        if deliver {
+            let view = message.view();
+            self.route(view.topic);
+            self.deliver_routed(&mut Lazy::new(&view, Some(message)), fx);
+        }
+        if retain {
+            self.retain(message, fx);
+        }
+        if let Some(token) = hold {
+            self.end_hold(token, fx);
+        }
+    }
+
+    /// A message for a member of a shared group.
+    pub(crate) fn mailed_deliver(
+        &mut self,
+        (to, message, subscription): (SessionId, &Arc<Message>, Subscription),
+        confirm: Option<(ShardId, u32)>,
+        fx: &mut Effects,
+    ) {
+        let hold = confirm.map(|(shard, token)| self.holds.begin(Then::Confirm { shard, token }));
+        if self.sessions.lookup(to.index, to.generation).is_some() {
+            let view = message.view();
+            self.layouts.reset();
+            let mut lazy = Lazy::new(&view, Some(message));
+            self.delivery_parts()
+                .deliver(&mut lazy, to.index, (&subscription, ids_of(&subscription)), fx);
+        }
+        if let Some(token) = hold {
+            self.end_hold(token, fx);
+        }
+    }
+
+    /// Whether the retained store has room for the message.
+    pub(crate) fn retained_fits(&self, view: &MessageRef<'_>) -> bool {
+        let settings = &self.settings;
+        let size = view.topic.len() + view.properties.len() + view.payload.len();
+        let over = |max: usize, value: usize| max != 0 && value > max;
+        view.payload.is_empty()
+            || !over(settings.max_retained_messages, self.retained.len() + 1)
+                && !over(settings.max_retained_bytes, self.retained.bytes() + size)
+            || self.retained.contains(view.topic)
+    }
+
+    /// Stores or deletes the topic's retained message. [MQTT-3.3.1-5] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+    fn retain(&mut self, message: &Arc<Message>, fx: &mut Effects) {
+        let record = if message.payload_len() == 0 {
+            if !self.retained.remove(message.topic()) {
+                return;
+            }
+            Persist::RetainedGone {
+                topic: message.topic().into(),
+            }
+        } else {
+            let (messages, bytes) = (
+                self.settings.max_retained_messages,
+                self.settings.max_retained_bytes,
+            );
+            if !self.retained.set(message.clone(), messages, bytes) {
+                self.counters.publish_dropped += 1;
+                return;
+            }
+            Persist::Retained {
+                message: message.clone(),
+            }
+        };
+        if self.settings.persistent {
+            let ticket = fx.persist(record);
+            self.holds.persisted(ticket);
+        }
+    }
+}
+
+fn ids_of(subscription: &Subscription) -> SubscriptionIds {
+    if subscription.id == 0 {
+        SubscriptionIds::None
+    } else {
+        SubscriptionIds::One(subscription.id)
+    }
+}

@@ -1,0 +1,152 @@
+//! One client's session on its home shard, and how sessions begin and end.
+
+use crate::conn::{Name, Will};
+use crate::effects::{Effects, Persist};
+use crate::host::{Host, Slot};
+use crate::id::{ConnId, SessionId, SessionRef};
+use crate::shard::Shard;
+use crate::timers::Timer;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use pondhawk_session::server::{Inbox, Millis, Outbox, Source};
+
+/// A session.
+pub(crate) struct Session<I> {
+    pub(crate) client_id: Arc<str>,
+    pub(crate) username: Option<Name>,
+    pub(crate) listener: u16,
+    pub(crate) identity: I,
+    /// The index of its connection, while it has one.
+    pub(crate) conn: Option<u32>,
+    pub(crate) outbox: Outbox,
+    pub(crate) inbox: Inbox,
+    /// Whole filters, `$share/…` included, each once.
+    pub(crate) filters: Vec<Arc<str>>,
+    /// Seconds that it outlives its connection; `u32::MAX` is for ever.
+    pub(crate) expiry_s: u32,
+    /// When it ends, while it has no connection.
+    pub(crate) expires_at: Millis,
+    /// A will that waits for its delay, and when it is due.
+    pub(crate) will: Option<(Millis, Box<Will>)>,
+    /// Made when a message needs it.
+    pub(crate) source: Option<Arc<Source>>,
+    /// Bytes of its listener's mount point, which stands in front of all its topics.
+    pub(crate) mount_len: u16,
+}
+
+impl<I> Session<I> {
+    pub(crate) fn source(&mut self) -> &Arc<Source> {
+        self.source.get_or_insert_with(|| {
+            Arc::new(Source {
+                client_id: (*self.client_id).into(),
+                username: self.username.as_deref().map(Into::into),
+                listener: self.listener,
+            })
+        })
+    }
+
+    /// True if the session outlives its connection.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.expiry_s > 0
+    }
+}
+
+impl<H: Host> Shard<H> {
+    pub(crate) fn session_id(&self, index: u32) -> SessionId {
+        SessionId {
+            index,
+            generation: self.sessions.generation(index),
+        }
+    }
+
+    pub(crate) fn session_ref(&self, index: u32) -> SessionRef {
+        SessionRef {
+            shard: self.id,
+            id: self.session_id(index),
+        }
+    }
+
+    pub(crate) fn conn_id(&self, index: u32) -> ConnId {
+        ConnId {
+            index,
+            generation: self.conns.generation(index),
+        }
+    }
+
+    /// Makes a session; its client id must not have one.
+    pub(crate) fn begin_session(&mut self, session: Session<H::Identity>, fx: &mut Effects) -> u32 {
+        let client_id = session.client_id.clone();
+        if self.settings.persistent && session.is_kept() {
+            fx.persist(Persist::Session {
+                client_id: client_id.clone(),
+                username: session.username.clone(),
+                expiry_s: session.expiry_s,
+            });
+        }
+        let (index, _) = self.sessions.insert(session);
+        self.by_client.insert(client_id, index);
+        index
+    }
+
+    /// Ends a session that has no connection: its subscriptions, messages and delayed will go.
+    pub(crate) fn end_session(&mut self, index: u32, fx: &mut Effects) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        let will = session.will.take();
+        let filters = core::mem::take(&mut session.filters);
+        for filter in &filters {
+            self.drop_subscription(index, filter, fx);
+        }
+        // The will is sent when the session ends, if not before. [MQTT-3.1.2-8]
+        if let Some((_, will)) = will {
+            self.publish_will(index, &will, fx);
+        }
+        let Some(session) = self.sessions.remove(index) else {
+            return;
+        };
+        self.by_client.remove(&session.client_id);
+        if self.by_client.is_empty() {
+            self.by_client.shrink_to_fit();
+        }
+        self.host.release(Slot::Session);
+        if self.settings.persistent && session.is_kept() {
+            fx.persist(Persist::SessionGone {
+                client_id: session.client_id,
+            });
+        }
+    }
+
+    /// The connection is gone: keep the session for its expiry, or end it. [MQTT-3.1.2-23]
+    pub(crate) fn leave_session(&mut self, index: u32, fx: &mut Effects) {
+        let now = self.now;
+        let id = self.session_id(index);
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        session.conn = None;
+        if !session.is_kept() {
+            self.end_session(index, fx);
+            return;
+        }
+        if session.expiry_s != u32::MAX {
+            session.expires_at = now + u64::from(session.expiry_s) * 1000;
+            self.timers.set(session.expires_at, Timer::SessionExpiry(id));
+        } else {
+            session.expires_at = Millis::MAX;
+        }
+        self.announce_presence(index, false, fx);
+    }
+
+    pub(crate) fn session_expired(&mut self, id: SessionId, fx: &mut Effects) {
+        let now = self.now;
+        let Some(session) = self.sessions.lookup(id.index, id.generation) else {
+            return;
+        };
+        if session.conn.is_none() && now >= session.expires_at {
+            self.counters.clients_expired += 1;
+            self.end_session(id.index, fx);
+        }
+    }
+}

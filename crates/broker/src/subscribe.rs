@@ -1,0 +1,384 @@
+//! SUBSCRIBE and UNSUBSCRIBE. SUBACK waits until every shard knows of a new filter.
+
+use crate::effects::{Effects, Persist};
+use crate::host::{Host, Note, NoteKind};
+use crate::id::{ConnId, SessionId, ShardId};
+use crate::mail::Mail;
+use crate::replay::Replay;
+use crate::shard::Shard;
+use crate::trie::Subscription;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use pondhawk_codec::packet::{RetainHandling, Suback, Subscribe, SubscribeFilter, Unsuback, Unsubscribe};
+use pondhawk_codec::reason::{self, ReasonCode};
+use pondhawk_codec::topic::{self, SubscriptionFilter};
+use pondhawk_codec::{Packet, PacketId, Properties, Property, Version};
+use pondhawk_session::server::Violation;
+
+/// Something that waits until other shards have taken note.
+pub(crate) struct PendingSuback {
+    /// Answers that are missing, and one more while it is being set up.
+    pub(crate) missing: u32,
+    pub(crate) then: AfterInterest,
+}
+
+/// What is done then.
+pub(crate) enum AfterInterest {
+    /// The client gets its SUBACK, then retained messages.
+    Suback {
+        conn: ConnId,
+        session: SessionId,
+        packet_id: PacketId,
+        codes: Vec<u8>,
+        replays: Vec<Replay>,
+    },
+    /// The shard whose session joined a group is told.
+    Reply { shard: ShardId, token: u32 },
+}
+
+impl<H: Host> Shard<H> {
+    /// SUBSCRIBE. [MQTT-3.8.4-1] [MQTT-3.8.4-5]
+    pub(crate) fn subscribe(
+        &mut self,
+        conn: ConnId,
+        index: u32,
+        packet: &Subscribe<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Violation> {
+        self.note_packet(index, false, "SUBSCRIBE");
+        let id = subscription_id(packet.properties, self.settings.max_user_properties)?;
+        let listener = self.conns.get(conn.index).map_or(0, |state| state.listener);
+        self.check_depth(packet.filters.iter().map(|one| one.filter))?;
+        let session = self.session_id(index);
+        let then = AfterInterest::Suback {
+            conn,
+            session,
+            packet_id: packet.packet_id,
+            codes: Vec::new(),
+            replays: Vec::new(),
+        };
+        let (token, _) = self.pending.insert(PendingSuback { missing: 1, then });
+        for one in packet.filters.iter() {
+            let filter = self.mounted_filter(listener, one.filter);
+            let (code, replay) = self.subscribe_one((index, listener), (&one, filter, id), token, fx);
+            self.note_subscribed(index, &one, code);
+            if let Some(PendingSuback {
+                then: AfterInterest::Suback { codes, replays, .. },
+                ..
+            }) = self.pending.get_mut(token)
+            {
+                codes.push(code.0);
+                replays.extend(replay);
+            }
+        }
+        self.suback_step(token, fx);
+        Ok(())
+    }
+
+    fn check_depth<'a>(&self, mut filters: impl Iterator<Item = &'a str>) -> Result<(), Violation> {
+        let max = self.settings.max_topic_levels;
+        let deep = |filter: &str| {
+            let plain = SubscriptionFilter::parse(filter).map_or(filter, |parsed| parsed.filter);
+            topic::levels(plain) > max
+        };
+        if filters.any(deep) {
+            Err(Violation::TopicTooDeep)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// One filter: its code, and the search for its retained messages if there is to be one.
+    fn subscribe_one(
+        &mut self,
+        (index, listener): (u32, u16),
+        (one, filter, id): (&SubscribeFilter<'_>, Arc<str>, u32),
+        token: u32,
+        fx: &mut Effects,
+    ) -> (ReasonCode, Option<Replay>) {
+        if let Some(code) = self.subscribe_refusal(index, one, &filter) {
+            let v5 = self.version_of(index) == Version::V5;
+            return (if v5 { code } else { reason::SUBACK_FAILURE }, None);
+        }
+        let max_qos = self
+            .settings
+            .listeners
+            .get(usize::from(listener))
+            .map(|rules| rules.max_qos);
+        let subscription = Subscription {
+            id,
+            qos: max_qos.map_or(one.options.qos, |max| one.options.qos.min(max)),
+            no_local: one.options.no_local,
+            retain_as_published: one.options.retain_as_published,
+        };
+        let Ok(parsed) = SubscriptionFilter::parse(&filter) else {
+            return (reason::TOPIC_FILTER_INVALID, None);
+        };
+        let new = match parsed.share {
+            None => self.subscribe_plain(index, (&filter, subscription), token, fx),
+            Some(_) => self.subscribe_shared(index, (&filter, subscription), token, fx),
+        };
+        self.persist_subscription(index, (&filter, one.options.to_byte(), id), fx);
+        // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; shared subscriptions get none.
+        let wanted = match one.options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => new,
+            RetainHandling::DoNotSend => false,
+        };
+        let replay = (wanted && parsed.share.is_none())
+            .then(|| Replay::new(self.session_id(index), filter.clone(), subscription));
+        (ReasonCode(subscription.qos.as_u8()), replay)
+    }
+
+    fn subscribe_refusal(
+        &self,
+        index: u32,
+        one: &SubscribeFilter<'_>,
+        filter: &Arc<str>,
+    ) -> Option<ReasonCode> {
+        let session = self.sessions.get(index)?;
+        let refused = self
+            .settings
+            .refused_filters
+            .iter()
+            .any(|refused| **refused == *one.filter);
+        if refused || !self.host.may_subscribe(&session.identity, filter) {
+            return Some(reason::NOT_AUTHORIZED);
+        }
+        let max = self.settings.max_subscriptions;
+        if max > 0 && session.filters.len() >= max && !session.filters.contains(filter) {
+            return Some(reason::QUOTA_EXCEEDED);
+        }
+        None
+    }
+
+    /// [MQTT-3.8.4-3]
+    fn subscribe_plain(
+        &mut self,
+        index: u32,
+        (filter, subscription): (&Arc<str>, Subscription),
+        token: u32,
+        fx: &mut Effects,
+    ) -> bool {
+        let entry = self.trie.entry(filter);
+        let known = entry.has_interest();
+        let new = entry.subscribe(index, subscription);
+        if new {
+            self.counters.subscriptions += 1;
+            if let Some(session) = self.sessions.get_mut(index) {
+                session.filters.push(filter.clone());
+            }
+        }
+        if !known {
+            self.announce_interest(filter, Some(token), fx);
+        }
+        new
+    }
+
+    fn persist_subscription(
+        &mut self,
+        index: u32,
+        (filter, options, id): (&Arc<str>, u8, u32),
+        fx: &mut Effects,
+    ) {
+        if self.settings.persistent
+            && let Some(session) = self.sessions.get(index)
+            && session.is_kept()
+        {
+            let (client_id, filter) = (session.client_id.clone(), filter.clone());
+            fx.persist(Persist::Subscribed {
+                client_id,
+                filter,
+                options,
+                id,
+            });
+        }
+    }
+
+    /// One of the answers that a SUBACK waits for has come.
+    pub(crate) fn suback_step(&mut self, token: u32, fx: &mut Effects) {
+        let Some(pending) = self.pending.get_mut(token) else {
+            return;
+        };
+        pending.missing -= 1;
+        if pending.missing > 0 {
+            return;
+        }
+        let Some(pending) = self.pending.remove(token) else {
+            return;
+        };
+        match pending.then {
+            AfterInterest::Reply { shard, token } => fx.mail.push((shard, Mail::Done { token })),
+            AfterInterest::Suback {
+                conn,
+                session,
+                packet_id,
+                codes,
+                replays,
+            } => {
+                let connected = self.conns.lookup(conn.index, conn.generation);
+                if !connected.is_some_and(|state| state.session == Some(session.index)) {
+                    return;
+                }
+                self.note_packet(session.index, true, "SUBACK");
+                let suback = Suback {
+                    packet_id,
+                    properties: Properties::EMPTY,
+                    codes: &codes,
+                };
+                self.send(conn.index, &Packet::Suback(suback), fx);
+                for replay in replays {
+                    self.start_replay(replay);
+                }
+            }
+        }
+    }
+
+    /// UNSUBSCRIBE. [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+    pub(crate) fn unsubscribe(
+        &mut self,
+        conn: ConnId,
+        index: u32,
+        packet: &Unsubscribe<'_>,
+        fx: &mut Effects,
+    ) -> Result<(), Violation> {
+        self.note_packet(index, false, "UNSUBSCRIBE");
+        count_user_properties(packet.properties, self.settings.max_user_properties)?;
+        let listener = self.conns.get(conn.index).map_or(0, |state| state.listener);
+        let mut codes = Vec::new();
+        for filter in packet.filters.iter() {
+            let mounted = self.mounted_filter(listener, filter);
+            let removed = self.unsubscribe_one(index, &mounted, fx);
+            codes.push(if removed {
+                reason::SUCCESS.0
+            } else {
+                reason::NO_SUBSCRIPTION_EXISTED.0
+            });
+            if self.host.wants(NoteKind::Unsubscribe)
+                && let Some(session) = self.sessions.get(index)
+            {
+                self.host.note(&Note::UnsubscribeFilter {
+                    client: &session.client_id,
+                    filter,
+                });
+            }
+        }
+        self.note_packet(index, true, "UNSUBACK");
+        let unsuback = Unsuback {
+            packet_id: packet.packet_id,
+            properties: Properties::EMPTY,
+            codes: &codes,
+        };
+        self.send(conn.index, &Packet::Unsuback(unsuback), fx);
+        Ok(())
+    }
+
+    /// [MQTT-3.10.4-1] [MQTT-3.10.4-2]
+    fn unsubscribe_one(&mut self, index: u32, filter: &Arc<str>, fx: &mut Effects) -> bool {
+        let persistent = self.settings.persistent;
+        let Some(session) = self.sessions.get_mut(index) else {
+            return false;
+        };
+        let Some(at) = session.filters.iter().position(|known| known == filter) else {
+            return false;
+        };
+        session.filters.swap_remove(at);
+        if persistent && session.is_kept() {
+            let client_id = session.client_id.clone();
+            fx.persist(Persist::Unsubscribed {
+                client_id,
+                filter: filter.clone(),
+            });
+        }
+        self.drop_subscription(index, filter, fx);
+        true
+    }
+
+    /// Takes a subscription out of the trie or its group. The session no longer lists it.
+    pub(crate) fn drop_subscription(&mut self, index: u32, filter: &Arc<str>, fx: &mut Effects) {
+        let Ok(parsed) = SubscriptionFilter::parse(filter) else {
+            return;
+        };
+        if parsed.share.is_some() {
+            self.leave_shared(index, filter, fx);
+            return;
+        }
+        let Some(entry) = self.trie.find(filter) else {
+            return;
+        };
+        if entry.unsubscribe(index) {
+            self.counters.subscriptions -= 1;
+            let interest = entry.has_interest();
+            if !interest {
+                self.withdraw_interest(filter, fx);
+            }
+        }
+    }
+
+    /// A filter with the listener's mount point in front of what is matched.
+    fn mounted_filter(&self, listener: u16, filter: &str) -> Arc<str> {
+        let prefix = self
+            .settings
+            .listeners
+            .get(usize::from(listener))
+            .and_then(|l| l.mount_point.as_deref());
+        match (prefix, SubscriptionFilter::parse(filter)) {
+            (
+                Some(prefix),
+                Ok(SubscriptionFilter {
+                    share: Some(name),
+                    filter,
+                }),
+            ) => format!("$share/{name}/{prefix}{filter}").into(),
+            (Some(prefix), _) => {
+                let mut mounted = String::from(prefix);
+                mounted.push_str(filter);
+                mounted.into()
+            }
+            (None, _) => filter.into(),
+        }
+    }
+
+    fn version_of(&self, index: u32) -> Version {
+        let conn = self.sessions.get(index).and_then(|session| session.conn);
+        conn.and_then(|conn| self.conns.get(conn))
+            .map_or(Version::V311, |state| state.link.version)
+    }
+
+    fn note_subscribed(&mut self, index: u32, one: &SubscribeFilter<'_>, code: ReasonCode) {
+        if (self.host.wants(NoteKind::Subscribe) || self.host.wants(NoteKind::Debug))
+            && let Some(session) = self.sessions.get(index)
+        {
+            self.host.note(&Note::SubscribeFilter {
+                client: &session.client_id,
+                filter: one.filter,
+                qos: one.options.qos,
+                granted: pondhawk_codec::Qos::from_u8(code.0),
+            });
+        }
+    }
+}
+
+/// The subscription identifier of a SUBSCRIBE, or 0.
+fn subscription_id(properties: Properties<'_>, user_max: usize) -> Result<u32, Violation> {
+    count_user_properties(properties, user_max)?;
+    let id = properties.find(|property| match property {
+        Property::SubscriptionIdentifier(id) => Some(id),
+        _ => None,
+    });
+    Ok(id.unwrap_or(0))
+}
+
+fn count_user_properties(properties: Properties<'_>, max: usize) -> Result<(), Violation> {
+    let count = properties
+        .iter()
+        .filter(|property| matches!(property, Property::UserProperty(..)))
+        .count();
+    if count > max {
+        Err(Violation::TooManyUserProperties)
+    } else {
+        Ok(())
+    }
+}
