@@ -38,7 +38,7 @@ const STEPS: &[Step] = &[
             targets: Vec::new(),
         })
     }),
-    ("bench", |_| quiet(bench::run(&["--quick".to_string()]))),
+    ("bench", |options| bench::run_quick(options.offline)),
 ];
 
 /// Seconds for each fuzz target: enough to see that the targets work and that no shallow crash came in.

@@ -22,7 +22,15 @@ pub fn run(arguments: &[String]) -> Result<()> {
 /// Checks all, and says how the advisories fared.
 pub fn check() -> Result<&'static str> {
     let program = tool::ensure(&tool::DENY)?;
-    process::run(Command::new(&program).args(["check", "licenses", "bans", "sources"]))?;
+    process::run(Command::new(&program).args([
+        "--color",
+        "never",
+        "check",
+        "--hide-inclusion-graph",
+        "licenses",
+        "bans",
+        "sources",
+    ]))?;
     let transcript = process::tee(Command::new(&program).args(["--color", "never", "check", "advisories"]))?;
     if transcript.success {
         return Ok("licences, sources, bans and advisories hold");

@@ -19,6 +19,14 @@ pub fn cxx_compiler() -> Result<()> {
     apt::ensure(&[apt::Need::program("c++", "g++")])
 }
 
+/// The broker that ours is compared with.
+pub const BROKER: &str = "mosquitto";
+
+/// Makes sure that the broker to compare with is there.
+pub fn broker() -> Result<()> {
+    apt::ensure(&[apt::Need::program(BROKER, "mosquitto")])
+}
+
 /// Makes sure that all foreign programs are there; returns the environment that tells tests where.
 pub fn end_to_end() -> Result<Vec<(&'static str, OsString)>> {
     const ADVICE: &str = "`cargo xtask test --offline` runs the tests that need no foreign program";
@@ -27,7 +35,7 @@ pub fn end_to_end() -> Result<Vec<(&'static str, OsString)>> {
 
 fn install() -> Result<Vec<(&'static str, OsString)>> {
     apt::ensure(&[
-        apt::Need::program("mosquitto", "mosquitto"),
+        apt::Need::program(BROKER, "mosquitto"),
         apt::Need::program("mosquitto_pub", "mosquitto-clients"),
         apt::Need::program("tshark", "tshark"),
         apt::Need::program("python3", "python3"),
@@ -57,7 +65,7 @@ fn install() -> Result<Vec<(&'static str, OsString)>> {
     let programs = [
         (names::NODE, "node"),
         (names::TSHARK, "tshark"),
-        (names::MOSQUITTO, "mosquitto"),
+        (names::MOSQUITTO, BROKER),
         (names::MOSQUITTO_PASSWD, "mosquitto_passwd"),
         (names::MOSQUITTO_PUB, "mosquitto_pub"),
         (names::MOSQUITTO_SUB, "mosquitto_sub"),
