@@ -111,7 +111,7 @@ impl Parser<'_> {
             return self.call(&word);
         }
         assert!(
-            !word.is_empty() && word.len() % 2 == 0,
+            !word.is_empty() && word.len().is_multiple_of(2),
             "hexadecimal bytes expected at {start} in {:?}",
             self.text
         );

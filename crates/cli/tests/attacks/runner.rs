@@ -1,0 +1,91 @@
+//! Plays trials against a broker and judges what comes back.
+
+use crate::case::{Case, Outcome, Trial};
+use crate::kit::decode::{frame_len, reason};
+use crate::kit::hex::dump;
+use crate::kit::packet::PINGRESP;
+use crate::kit::*;
+use crate::vitals::{Limits, Vitals, target};
+
+/// Plays a whole case file on one broker.
+pub fn play(text: &str) {
+    let case = Case::parse(text);
+    let rows = case.row.iter().filter(|row| broker::ours() || row.debian.is_none());
+    let trials: Vec<(String, Trial)> = rows
+        .flat_map(|row| {
+            row.trials().into_iter().map(|trial| (format!("{} on {:?}", row.name, trial.session), trial))
+        })
+        .collect();
+    play_all(&format!("{} ({})", case.id, case.what), trials);
+}
+
+/// Plays named trials on one broker and reports every failure.
+pub fn play_all(name: &str, trials: impl IntoIterator<Item = (String, Trial)>) {
+    let mut broker = target().start();
+    let mut vitals = Vitals::begin(&broker);
+    let mut failures = Vec::new();
+    let mut connections = 0;
+    for (trial_name, trial) in trials {
+        connections += 1;
+        if let Err(complaint) = judge(&broker, &trial) {
+            failures.push(format!("{trial_name}: sent {}, {complaint}", dump(&trial.bytes)));
+        }
+        vitals.during(&trial_name, &mut broker);
+    }
+    assert!(failures.is_empty(), "{name}: {} of {connections} failed\n{}", failures.len(), failures.join("\n"));
+    vitals.finish(name, &mut broker, Limits::of_connections(connections));
+}
+
+/// One trial on a connection of its own.
+pub fn judge(broker: &Broker, trial: &Trial) -> Result<(), String> {
+    let mut client = Client::raw(broker, trial.session.unwrap_or(V4)).patience(5 * SECOND);
+    if let Some(version) = trial.session {
+        client.handshake(&Connect::new(version, "attacker"));
+    }
+    client.send(&trial.bytes);
+    outcome(&mut client, &trial.outcome)
+}
+
+/// What came back, compared with what must.
+fn outcome(client: &mut Client, wanted: &Outcome) -> Result<(), String> {
+    match wanted {
+        Outcome::Reply(bytes) => goes_on(client, Some(bytes)),
+        Outcome::Alive => goes_on(client, None),
+        _ => ended(client, wanted),
+    }
+}
+
+/// The session answers a ping, after `exactly` these bytes if they are given.
+fn goes_on(client: &mut Client, exactly: Option<&[u8]>) -> Result<(), String> {
+    client.send(packet::PINGREQ);
+    let mut before = Vec::new();
+    loop {
+        match client.frame_within(5 * SECOND) {
+            Some(frame) if frame == PINGRESP => break,
+            Some(frame) => before.extend(frame),
+            None => return Err(format!("a living session expected, got {} and no answer to a ping", dump(&before))),
+        }
+    }
+    match exactly {
+        Some(bytes) if bytes != before => Err(format!("expected {}, got {}", dump(bytes), dump(&before))),
+        _ => Ok(()),
+    }
+}
+
+/// The connection ends in the wanted way.
+fn ended(client: &mut Client, wanted: &Outcome) -> Result<(), String> {
+    let (bytes, closed) = client.drain();
+    if !closed {
+        return Err(format!("the end expected ({wanted:?}), still open after {}", dump(&bytes)));
+    }
+    let single = !bytes.is_empty() && frame_len(&bytes) == Some(bytes.len());
+    let told = if single { reason(&bytes) } else { None };
+    let good = match wanted {
+        Outcome::SilentClose => bytes.is_empty(),
+        Outcome::Close => bytes.is_empty() || told.is_some_and(|reason| reason >= 0x80),
+        Outcome::Reason(reasons) => told.is_some_and(|reason| reasons.contains(&reason)),
+        Outcome::Connack(code) => bytes == [0x20, 2, 0, *code],
+        Outcome::Reply(_) | Outcome::Alive => false,
+    };
+    if good { Ok(()) } else { Err(format!("expected {wanted:?}, got {} before the end", dump(&bytes))) }
+}
