@@ -325,6 +325,11 @@ impl<H: Host> Shard<H> {
         }
     }
 
+    /// True if a question about the connection is pending, so that what it sent meanwhile must be kept.
+    pub fn is_waiting(&mut self, conn: ConnId) -> bool {
+        self.read_state(conn) == ReadState::Waiting
+    }
+
     // ---- Output -------------------------------------------------------------------------------------------
 
     /// Takes the bytes that a connection has to write.

@@ -6,6 +6,7 @@
 //! Modules along the street:
 //! * [`listener`] binds TCP and Unix sockets from a [`ListenSpec`] and says what to do when it cannot.
 //! * [`mod@mailbox`] carries batches from many threads to one, with a soft bound and as few wake-ups as possible.
+//! * [`stream`] is one client's bytes, plain or unwrapped, with what could not be written yet.
 //! * [`ws`] unwraps MQTT from WebSocket and wraps it, without touching a socket.
 //!
 //! Invariants:
@@ -15,8 +16,10 @@
 
 pub mod listener;
 pub mod mailbox;
+pub mod stream;
 pub mod ws;
 
 pub use listener::{Domain, ListenError, ListenSpec, Listener, Opened, TcpSpec};
 pub use mailbox::{Bound, Pressure, Receiver, Sender, Wake, Weight, mailbox};
+pub use stream::{Input, Socket, Stream};
 pub use ws::{ClientWs, ServerWs, WsError, WsSettings};

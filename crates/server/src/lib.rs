@@ -1,1 +1,12 @@
-//! Placeholder.
+//! The broker as a process: shards on their threads, and the control plane around them.
+//!
+//! It holds no protocol logic: that is in `pondhawk-broker`. It reads the configuration, opens listeners,
+//! starts one [`pump`] a shard, and answers to signals.
+//!
+//! Place on the street: above everything but the command line.
+//!
+//! # Invariants
+//! - A pump never blocks but in its poll; what takes time goes to the authenticator or the log's thread.
+//! - A reload that fails changes nothing.
+
+pub mod pump;

@@ -1,0 +1,29 @@
+//! Where a shard's records go. The null store keeps nothing and says so at once.
+
+use pondhawk_broker::{Persist, Ticket};
+
+/// Takes records and says which of them are durable.
+pub trait Store: Send {
+    /// Takes the records up to `ticket`, leaving `records` empty.
+    fn append(&mut self, records: &mut Vec<Persist>, ticket: Ticket);
+
+    /// Everything up to this ticket is durable.
+    fn durable(&mut self) -> Ticket;
+}
+
+/// A store that keeps nothing: what is asked to be durable lives as long as the process.
+#[derive(Debug, Default)]
+pub struct NullStore {
+    last: Ticket,
+}
+
+impl Store for NullStore {
+    fn append(&mut self, records: &mut Vec<Persist>, ticket: Ticket) {
+        records.clear();
+        self.last = ticket;
+    }
+
+    fn durable(&mut self) -> Ticket {
+        self.last
+    }
+}
