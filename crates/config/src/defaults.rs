@@ -6,10 +6,9 @@
 use crate::directive::Default as RowDefault;
 use crate::model::*;
 use crate::parse::{Args, Draft, ListenerDraft, MQTT_PORT};
-use crate::record::{Owner, Place};
+use crate::record::Owner;
 use crate::table;
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -23,7 +22,6 @@ impl Draft {
 
 fn read_defaults() -> Draft {
     let mut draft = blank();
-    let place = Place::new(Path::new("defaults").into(), 0);
     for row in table::directives() {
         let RowDefault::Is(text) = row.default_value() else {
             continue;
@@ -32,7 +30,7 @@ fn read_defaults() -> Draft {
             name: row.name(),
             rest: text.as_bytes(),
         };
-        let applied = draft.apply(row, &args, Owner::Global, &place);
+        let applied = draft.apply(row, &args, Owner::Global);
         applied.unwrap_or_else(|fault| panic!("default of {}: {fault:?}", row.name()));
     }
     draft.listener_template = draft.default_listener.clone();

@@ -197,7 +197,7 @@ impl Directive {
         }
     }
 
-    pub(crate) const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+    pub(crate) const fn also(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
     }
@@ -217,7 +217,7 @@ impl Directive {
         self
     }
 
-    pub(crate) const fn status(mut self, status: Status) -> Self {
+    pub(crate) const fn with_status(mut self, status: Status) -> Self {
         self.status = status;
         self
     }
@@ -295,7 +295,7 @@ impl Directive {
     }
 
     /// Other names for the same thing.
-    pub fn aliases_list(&self) -> &'static [&'static str] {
+    pub fn aliases(&self) -> &'static [&'static str] {
         self.aliases
     }
 
@@ -327,7 +327,7 @@ impl Directive {
     }
 
     /// How far it is honoured.
-    pub fn support(&self) -> Status {
+    pub fn status(&self) -> Status {
         self.status
     }
 

@@ -63,7 +63,7 @@ fn entry(page: &mut String, row: &Directive) {
         facts.push("Several lines add up.".to_owned());
     }
     facts.push(format!("At SIGHUP: {}.", reload_words(row)));
-    facts.extend(status_sentence(row.support()));
+    facts.extend(status_sentence(row.status()));
     paragraph(page, ".IP", &facts.join(" "));
 }
 

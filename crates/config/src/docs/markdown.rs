@@ -58,7 +58,7 @@ fn entry(page: &mut String, row: &Directive) {
     if row.is_repeatable() {
         line(page, "* Several lines add up");
     }
-    if let Some(sentence) = status_sentence(row.support()) {
+    if let Some(sentence) = status_sentence(row.status()) {
         line(page, &format!("* {sentence}"));
     }
 }

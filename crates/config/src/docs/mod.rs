@@ -61,7 +61,7 @@ fn shown_name(row: &Directive) -> String {
 
 /// The row's other names.
 fn shown_aliases(row: &Directive) -> Vec<String> {
-    row.aliases_list().iter().map(|alias| shown(alias, row)).collect()
+    row.aliases().iter().map(|alias| shown(alias, row)).collect()
 }
 
 fn shown(name: &str, row: &Directive) -> String {
@@ -86,7 +86,7 @@ fn scope_words(scope: Scope) -> &'static str {
 
 /// What a reload does, in a few words.
 fn reload_words(row: &Directive) -> &'static str {
-    match (row.support(), row.reload_class()) {
+    match (row.status(), row.reload_class()) {
         (Status::NoOp(_), _) => "nothing to apply",
         (_, ReloadClass::Live) => "applied",
         (_, ReloadClass::Restart) => "needs a restart",

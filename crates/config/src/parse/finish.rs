@@ -65,8 +65,8 @@ impl Draft {
         if let Some((name, place)) = self.default_opened_by.take() {
             if !listeners.is_empty() && !is_default_address(name) {
                 self.warn(format!(
-                    "Warning: '{name}' at {place} is above the first 'listener' line and opens the default \
-                     listener too ({}).",
+                    "Warning: '{name}' is above the first 'listener' line and opens the default listener, \
+                     '{}', too. ({place})",
                     self.default_listener.listener.address
                 ));
             }

@@ -86,7 +86,8 @@ impl<'h> Reader<'h> {
         place: &Place,
     ) -> Result<(), Fault> {
         let owner = self.draft.owner(directive.scope(), args.name)?;
-        let value = self.draft.apply(directive, args, owner, place)?;
+        let warnings_before = self.draft.config.warnings.len();
+        let value = self.draft.apply(directive, args, owner)?;
         let is_about_default =
             owner == Owner::DefaultListener && directive.scope() == Scope::ListenerOrDefault;
         if is_about_default || is_default_address(directive.name()) {
@@ -94,10 +95,13 @@ impl<'h> Reader<'h> {
                 .default_opened_by
                 .get_or_insert_with(|| (directive.name(), place.clone()));
         }
-        let needs = needed(directive.support(), &value);
-        if let Status::NoOp(why) = directive.support() {
+        let needs = needed(directive.status(), &value);
+        if let Status::NoOp(why) = directive.status() {
             self.draft
-                .warn(format!("Warning: The '{}' option {why} ({place}).", args.name));
+                .warn(format!("Warning: The '{}' option {why}.", args.name));
+        }
+        for warning in &mut self.draft.config.warnings[warnings_before..] {
+            *warning = format!("{warning} ({place})");
         }
         // `listener`, `connection` and the plugin lines begin what they are then about.
         let owner = self.draft.opened_by(directive.name()).unwrap_or(owner);
@@ -116,7 +120,7 @@ impl<'h> Reader<'h> {
         let at = |fault| ConfigError::from_fault(fault, Some(place));
         let directory = args.text().map_err(at)?;
         if self.in_include {
-            let warning = format!("Warning: 'include_dir' is only followed in the main file ({place}).");
+            let warning = format!("Warning: 'include_dir' is only followed in the main file. ({place})");
             self.draft.warn(warning);
             return Ok(());
         }
@@ -169,7 +173,6 @@ impl Draft {
         directive: &'static Directive,
         args: &Args<'_>,
         owner: Owner,
-        place: &Place,
     ) -> Result<String, Fault> {
         if directive.is_single() && !self.seen.insert((owner, directive.name())) {
             return Err(Fault::duplicate(args.name));
@@ -177,13 +180,13 @@ impl Draft {
         match directive.value() {
             Value::Bool(set) => {
                 let on = value::boolean(args.name, args.word()?)?;
-                self.warn_of_more(args, place);
+                self.warn_of_more(args);
                 set(self, on);
                 Ok(on.to_string())
             }
             Value::Int(range, set) => {
                 let number = args.integer()?;
-                self.warn_of_more(args, place);
+                self.warn_of_more(args);
                 range.check(args.name, number)?;
                 set(self, number);
                 Ok(number.to_string())
@@ -201,10 +204,10 @@ impl Draft {
         }
     }
 
-    fn warn_of_more(&mut self, args: &Args<'_>, place: &Place) {
+    fn warn_of_more(&mut self, args: &Args<'_>) {
         if args.has_more() {
             self.warn(format!(
-                "Warning: What follows the value of '{}' is ignored ({place}).",
+                "Warning: What follows the value of '{}' is ignored.",
                 args.name
             ));
         }

@@ -28,7 +28,7 @@ pub(super) fn hint_for(word: &[u8]) -> Option<String> {
 fn nearest(word: &str) -> Option<&'static str> {
     let lower = word.to_ascii_lowercase();
     let limit = MAX_DISTANCE.min(word.len() / 3);
-    let names = table::directives().flat_map(|row| row.aliases_list().iter().copied().chain([row.name()]));
+    let names = table::directives().flat_map(|row| row.aliases().iter().copied().chain([row.name()]));
     let scored = names.filter(|name| name.len().abs_diff(lower.len()) <= limit);
     let best = scored
         .map(|name| (distance(&lower, name), name))

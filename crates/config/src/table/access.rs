@@ -10,7 +10,7 @@ const fn row(scope: Scope, name: &'static str, syntax: &'static str) -> Directiv
 pub(super) static ROWS: &[Directive] = &[
     row(Scope::Global, "per_listener_settings", "BOOL")
         .default("false")
-        .status(Status::Deprecated("use `listener_allow_anonymous` and `listener_auto_id_prefix`"))
+        .with_status(Status::Deprecated("use `listener_allow_anonymous` and `listener_auto_id_prefix`"))
         .custom(per_listener_settings)
         .doc(
             "Makes the security directives belong to the `listener` before them instead of to the whole \
@@ -43,12 +43,12 @@ pub(super) static ROWS: &[Directive] = &[
         .doc("Whether a client may leave its id empty and be given one."),
     row(Scope::Security, "auto_id_prefix", "TEXT")
         .default("auto-")
-        .status(Status::Deprecated("use `listener_auto_id_prefix`"))
+        .with_status(Status::Deprecated("use `listener_auto_id_prefix`"))
         .once()
         .custom(listener::global_auto_id_prefix)
         .doc("What the ids that the broker gives start with; at most 50 bytes."),
     row(Scope::Global, "clientid_prefixes", "PREFIX")
-        .status(Status::Deprecated("use `acl_file` or `use_username_as_clientid`"))
+        .with_status(Status::Deprecated("use `acl_file` or `use_username_as_clientid`"))
         .text(|d, v| d.config.mqtt.clientid_prefixes = Some(v))
         .doc("Refuses every client whose id does not start with this."),
     row(Scope::Global, "check_retain_source", "BOOL")

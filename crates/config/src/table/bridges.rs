@@ -12,20 +12,20 @@ const REFINES: Status = Status::Refines(Capability::Bridges);
 const MAX_U32: i64 = 0xffff_ffff;
 
 const fn row(name: &'static str, syntax: &'static str) -> Directive {
-    Directive::new(Section::Bridges, Scope::Bridge, name, syntax).status(REFINES)
+    Directive::new(Section::Bridges, Scope::Bridge, name, syntax).with_status(REFINES)
 }
 
 pub(super) static ROWS: &[Directive] = &[
     Directive::new(Section::Bridges, Scope::Global, "connection", "NAME")
         .repeats()
-        .status(Status::Needs(Capability::Bridges))
+        .with_status(Status::Needs(Capability::Bridges))
         .custom(bridge::connection)
         .doc(
             "Begins a bridge: a connection to another broker over which messages are exchanged. The lines up to \
              the next `connection` are about it. It needs an `address` and at least one `topic`.",
         ),
     row("address", "HOST[:PORT] ...")
-        .aliases(&["addresses"])
+        .also(&["addresses"])
         .custom(bridge::address)
         .doc("The remote brokers, the preferred one first. The port is 1883 unless given."),
     row("topic", "PATTERN [out | in | both [QOS [LOCAL-PREFIX [REMOTE-PREFIX]]]]")
@@ -140,16 +140,16 @@ pub(super) static ROWS: &[Directive] = &[
         .text(|d, v| d.bridge().notification_topic = Some(v))
         .doc("The topic of that message."),
     row("remote_clientid", "ID")
-        .aliases(&["clientid"])
+        .also(&["clientid"])
         .without("HOSTNAME.NAME")
         .text(|d, v| d.bridge().remote_clientid = Some(v))
         .doc("The client id on the remote broker."),
     row("remote_username", "NAME")
-        .aliases(&["username"])
+        .also(&["username"])
         .text(|d, v| d.bridge().remote_username = Some(v))
         .doc("The user name on the remote broker."),
     row("remote_password", "PASSWORD")
-        .aliases(&["password"])
+        .also(&["password"])
         .text(|d, v| d.bridge().remote_password = Some(Secret::new(v)))
         .doc("The password on the remote broker."),
     row("local_clientid", "ID")

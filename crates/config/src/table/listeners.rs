@@ -24,13 +24,13 @@ pub(super) static ROWS: &[Directive] = &[
     row(Scope::Global, "port", "N")
         .without("1883")
         .restart()
-        .status(Status::Deprecated("use `listener`"))
+        .with_status(Status::Deprecated("use `listener`"))
         .custom(listener::port)
         .doc("The port of the default listener, which the lines before the first `listener` are about."),
     row(Scope::Global, "bind_address", "HOST")
         .without("every interface")
         .restart()
-        .status(Status::Deprecated("use `listener`"))
+        .with_status(Status::Deprecated("use `listener`"))
         .text(listener::bind_address)
         .doc("The host name or address that the default listener is bound to."),
     row(Scope::ListenerOrDefault, "bind_interface", "DEVICE")
@@ -46,7 +46,7 @@ pub(super) static ROWS: &[Directive] = &[
     row(Scope::ListenerOrDefault, "protocol", "mqtt | websockets | http_api")
         .default("mqtt")
         .restart()
-        .status(Status::NeedsWhen("http_api", Capability::HttpApi))
+        .with_status(Status::NeedsWhen("http_api", Capability::HttpApi))
         .custom(listener::protocol)
         .doc(
             "What is spoken on the listener: MQTT, MQTT inside WebSockets (any path, sub-protocol `mqtt`), or \
@@ -54,7 +54,7 @@ pub(super) static ROWS: &[Directive] = &[
         ),
     row(Scope::Listener, "http_dir", "DIR")
         .restart()
-        .status(Status::Needs(Capability::HttpApi))
+        .with_status(Status::Needs(Capability::HttpApi))
         .text(|d, v| d.listener().http_dir = Some(v.into()))
         .doc("A directory of files that a listener with `protocol http_api` serves."),
     row(Scope::ListenerOrDefault, "max_connections", "N")
@@ -62,7 +62,7 @@ pub(super) static ROWS: &[Directive] = &[
         .int(i64::MIN, i64::MAX, |d, v| d.listener().max_connections = unless_negative(v))
         .doc("How many clients may be connected through the listener at once. A negative number is no limit."),
     row(Scope::ListenerOrDefault, "max_qos", "0 | 1 | 2")
-        .aliases(&["maximum_qos"])
+        .also(&["maximum_qos"])
         .default("2")
         .int(0, 2, |d, v| d.listener().max_qos = fitted(v))
         .complaint("'max_qos' must be between 0 and 2 inclusive.")
@@ -111,7 +111,7 @@ pub(super) static ROWS: &[Directive] = &[
     row(Scope::Listener, "enable_proxy_protocol", "1 | 2")
         .without("off")
         .restart()
-        .status(Status::Needs(Capability::ProxyProtocol))
+        .with_status(Status::Needs(Capability::ProxyProtocol))
         .int(1, 2, listener::proxy_protocol)
         .doc(
             "Expects a PROXY header of this version in front of each connection and takes the client's \
@@ -119,11 +119,11 @@ pub(super) static ROWS: &[Directive] = &[
         ),
     row(Scope::Listener, "proxy_protocol_v2_require_tls", "BOOL")
         .default("false")
-        .status(Status::NeedsWhen("true", Capability::ProxyProtocol))
+        .with_status(Status::NeedsWhen("true", Capability::ProxyProtocol))
         .bool(|d, v| d.listener().proxy_protocol_v2_require_tls = v)
         .doc("Refuses a connection whose PROXY header does not say that the client used TLS."),
     row(Scope::Global, "packet_buffer_size", "BYTES")
-        .aliases(&["websockets_headers_size"])
+        .also(&["websockets_headers_size"])
         .default("4096")
         .int(1, 65_535, |d, v| d.config.limits.packet_buffer_size = fitted(v))
         .complaint("Packet buffer size must be between 1 and 65535 inclusive.")

@@ -52,7 +52,7 @@ pub(super) static ROWS: &[Directive] = &[
         .doc("Whether a client that connects or disconnects is logged."),
     row("websockets_log_level", "N")
         .default("0")
-        .status(Status::NoOp("has no effect, because WebSockets are logged like every other connection"))
+        .with_status(Status::NoOp("has no effect, because WebSockets are logged like every other connection"))
         .int(i64::MIN, i64::MAX, |_, _| ())
         .doc("The log mask of the library that Mosquitto once used for WebSockets. Accepted and ignored."),
 ];

@@ -41,7 +41,7 @@ pub(super) static ROWS: &[Directive] = &[
         ),
     row("allow_duplicate_messages", "BOOL")
         .default("true")
-        .status(Status::Deprecated("the default will become the only behaviour"))
+        .with_status(Status::Deprecated("the default will become the only behaviour"))
         .bool(|d, v| d.config.mqtt.allow_duplicate_messages = v)
         .doc("Whether a client with overlapping subscriptions gets one copy of a message for each."),
     row("persistent_client_expiration", "N{s|h|d|w|m|y}")
@@ -59,9 +59,9 @@ pub(super) static ROWS: &[Directive] = &[
         .int(0, 65_535, |d, v| d.config.mqtt.sys_interval = Some(seconds(v)).filter(|time| !time.is_zero()))
         .doc("How often the topics below `$SYS` are published. 0 turns them off."),
     row("retry_interval", "SECONDS")
-        .status(Status::NoOp("is no longer available: messages are only sent again when a client reconnects"))
+        .with_status(Status::NoOp("is no longer available: messages are only sent again when a client reconnects"))
         .doc("From MQTT 3.1 times. Accepted and ignored."),
     row("store_clean_interval", "SECONDS")
-        .status(Status::NoOp("is no longer available: messages that nobody needs are freed at once"))
+        .with_status(Status::NoOp("is no longer available: messages that nobody needs are freed at once"))
         .doc("From Mosquitto 1.4. Accepted and ignored."),
 ];

@@ -10,14 +10,14 @@ const MAX_U32: i64 = 0xffff_ffff;
 
 const fn row(name: &'static str, syntax: &'static str) -> Directive {
     Directive::new(Section::Persistence, Scope::Global, name, syntax)
-        .status(Status::Refines(Capability::Persistence))
+        .with_status(Status::Refines(Capability::Persistence))
 }
 
 pub(super) static ROWS: &[Directive] = &[
     row("persistence", "BOOL")
-        .aliases(&["retained_persistence"])
+        .also(&["retained_persistence"])
         .default("false")
-        .status(Status::NeedsWhen("true", Capability::Persistence))
+        .with_status(Status::NeedsWhen("true", Capability::Persistence))
         .bool(|d, v| d.config.persistence.enabled = v)
         .doc("Whether sessions, queued and retained messages are kept on disk and survive the broker."),
     row("persistence_file", "NAME")

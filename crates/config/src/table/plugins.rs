@@ -12,9 +12,9 @@ const NEEDED: Status = Status::Needs(Capability::Plugins);
 
 pub(super) static ROWS: &[Directive] = &[
     row(Scope::Security, "plugin", "PATH")
-        .aliases(&["auth_plugin"])
+        .also(&["auth_plugin"])
         .repeats()
-        .status(NEEDED)
+        .with_status(NEEDED)
         .custom(plugin::plugin)
         .doc(
             "Loads a plugin and attaches it to the broker, or with `per_listener_settings true` to the \
@@ -22,29 +22,29 @@ pub(super) static ROWS: &[Directive] = &[
         ),
     row(Scope::Global, "global_plugin", "PATH")
         .repeats()
-        .status(NEEDED)
+        .with_status(NEEDED)
         .custom(plugin::global_plugin)
         .doc("Loads a plugin that is asked for every listener, before the others."),
     row(Scope::Global, "plugin_load", "NAME PATH")
         .repeats()
-        .status(NEEDED)
+        .with_status(NEEDED)
         .custom(plugin::plugin_load)
         .doc("Loads a plugin under a name, for `plugin_use`."),
     row(Scope::Listener, "plugin_use", "NAME")
         .repeats()
-        .status(NEEDED)
+        .with_status(NEEDED)
         .custom(plugin::plugin_use)
         .doc("Attaches a plugin that `plugin_load` loaded to the listener."),
     row(Scope::Plugin, "plugin_opt_", "VALUE")
-        .aliases(&["auth_opt_"])
+        .also(&["auth_opt_"])
         .prefix()
         .repeats()
-        .status(Status::Refines(Capability::Plugins))
+        .with_status(Status::Refines(Capability::Plugins))
         .custom(plugin::plugin_opt)
         .doc("An option of the plugin before it: what follows `plugin_opt_` is its key."),
     row(Scope::Plugin, "auth_plugin_deny_special_chars", "BOOL")
         .default("true")
-        .status(Status::Refines(Capability::Plugins))
+        .with_status(Status::Refines(Capability::Plugins))
         .bool(plugin::deny_special_chars)
         .doc(
             "Denies access, without asking the plugin, to a client whose user name or id holds `+` or `#`, \
@@ -52,7 +52,7 @@ pub(super) static ROWS: &[Directive] = &[
         ),
     row(Scope::Global, "enable_control_api", "BOOL")
         .default("false")
-        .status(Status::NeedsWhen("true", Capability::ControlApi))
+        .with_status(Status::NeedsWhen("true", Capability::ControlApi))
         .bool(|d, v| d.config.enable_control_api = v)
         .doc("Serves `$CONTROL/broker/v1`, where an administrator can list plugins and listeners."),
 ];

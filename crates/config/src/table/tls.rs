@@ -5,14 +5,14 @@ use crate::directive::{Directive, Scope, Section, Status};
 use crate::parse::listener;
 
 const fn row(scope: Scope, name: &'static str, syntax: &'static str) -> Directive {
-    Directive::new(Section::Tls, scope, name, syntax).status(Status::Needs(Capability::Tls))
+    Directive::new(Section::Tls, scope, name, syntax).with_status(Status::Needs(Capability::Tls))
 }
 
 const fn switch(scope: Scope, name: &'static str) -> Directive {
     let status = Status::NeedsWhen("true", Capability::Tls);
     Directive::new(Section::Tls, scope, name, "BOOL")
         .default("false")
-        .status(status)
+        .with_status(status)
 }
 
 pub(super) static ROWS: &[Directive] = &[
@@ -65,7 +65,7 @@ pub(super) static ROWS: &[Directive] = &[
         .text(|d, v| d.listener().tls.ciphers_tls13 = Some(v))
         .doc("The cipher suites offered for TLS 1.3."),
     Directive::new(Section::Tls, Scope::Global, "dhparamfile", "PATH")
-        .status(Status::NoOp("is no longer required and has no effect"))
+        .with_status(Status::NoOp("is no longer required and has no effect"))
         .doc("Once the parameters of the Diffie-Hellman exchange. Accepted and ignored."),
     row(Scope::ListenerOrDefault, "tls_engine", "ID")
         .restart()
@@ -74,7 +74,7 @@ pub(super) static ROWS: &[Directive] = &[
     Directive::new(Section::Tls, Scope::ListenerOrDefault, "tls_keyform", "pem | engine")
         .default("pem")
         .restart()
-        .status(Status::NeedsWhen("engine", Capability::Tls))
+        .with_status(Status::NeedsWhen("engine", Capability::Tls))
         .custom(listener::tls_keyform)
         .doc("Whether `keyfile` names a PEM file or a key inside the engine."),
     row(Scope::ListenerOrDefault, "tls_engine_kpass_sha1", "HEX")
@@ -84,14 +84,14 @@ pub(super) static ROWS: &[Directive] = &[
         .doc("The SHA-1 digest of the password that opens the engine's key."),
     row(Scope::ListenerOrDefault, "psk_hint", "TEXT")
         .restart()
-        .status(Status::Needs(Capability::Psk))
+        .with_status(Status::Needs(Capability::Psk))
         .text(|d, v| d.listener().tls.psk_hint = Some(v))
         .doc(
             "Makes the listener one for pre-shared keys instead of certificates, and is the hint that clients \
              are sent. Needs `psk_file`.",
         ),
     row(Scope::Security, "psk_file", "PATH")
-        .status(Status::Needs(Capability::Psk))
+        .with_status(Status::Needs(Capability::Psk))
         .text(|d, v| d.security().psk_file = Some(v.into()))
         .doc("The pre-shared keys: one `identity:hexadecimal-key` on each line."),
 ];

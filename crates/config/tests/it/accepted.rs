@@ -203,7 +203,7 @@ fn mosquittos_141_keywords_are_all_read() {
 #[test]
 fn no_name_means_two_things() {
     let mut names: Vec<_> = directives()
-        .flat_map(|row| row.aliases_list().iter().copied().chain([row.name()]))
+        .flat_map(|row| row.aliases().iter().copied().chain([row.name()]))
         .collect();
     let count = names.len();
     names.sort_unstable();
@@ -391,7 +391,7 @@ fn old_words_are_read_with_a_warning() {
             config.warnings[0].starts_with(&format!("Warning: The '{name}' option ")),
             "{line}"
         );
-        assert!(config.warnings[0].ends_with("(t.conf:1)."), "{line}");
+        assert!(config.warnings[0].ends_with(". (t.conf:1)"), "{line}");
     }
     assert!(read("retained_persistence true").persistence.enabled);
     assert_eq!(read("allow_anonymous true and more").warnings.len(), 1);
@@ -416,6 +416,20 @@ fn the_last_of_two_booleans_counts_and_log_lines_add_up() {
     assert_eq!(config.logging.types, LogTypes::NONE);
     let config = read("log_dest file /tmp/a file\n");
     assert_eq!(config.logging.destinations.file, Some("/tmp/a file".into()));
+}
+
+#[test]
+fn a_warning_names_its_line() {
+    let config = read("log_dest dlt\nconnection a\naddress b\ntopic c\nkeepalive_interval 2\n");
+    assert_eq!(
+        config.warnings,
+        [
+            "Warning: 'log_dest dlt' is not available and is ignored. (t.conf:1)",
+            "Warning: 'keepalive_interval' value 2 is too low, using 5. (t.conf:5)",
+        ]
+    );
+    assert_eq!(config.place_of("log_dest").map(Place::line), Some(1));
+    assert_eq!(config.place_of("log_type"), None);
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn every_directive_is_on_both_pages() {
             "{name} in the reference"
         );
         assert!(man.contains(&format!("\n.B {name}")), "{name} in the man page");
-        for alias in row.aliases_list() {
+        for alias in row.aliases() {
             assert!(page.contains(alias) && man.contains(alias), "{alias}");
         }
     }
@@ -49,4 +49,12 @@ fn the_man_page_is_roff() {
         assert!(requests.contains(&request), "{line}");
     }
     assert!(!man.contains('`'), "every backquote became bold");
+}
+
+#[test]
+fn the_pages_in_the_repository_are_current() {
+    let reference = include_str!("../../../../docs/reference/mosquitto.conf.md");
+    let man = include_str!("../../../../docs/man/mosquitto.conf.5");
+    assert!(reference == reference_markdown(), "run `cargo xtask docs`");
+    assert!(man == man_page(), "run `cargo xtask docs`");
 }

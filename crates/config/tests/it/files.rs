@@ -148,7 +148,7 @@ fn listeners_go_on_across_files_and_includes_are_followed_once() {
     assert_eq!(config.listeners[0].max_connections, Some(3));
     assert_eq!(
         config.warnings,
-        ["Warning: 'include_dir' is only followed in the main file (/d/a.conf:2)."]
+        ["Warning: 'include_dir' is only followed in the main file. (/d/a.conf:2)"]
     );
 }
 

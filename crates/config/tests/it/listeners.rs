@@ -130,18 +130,15 @@ fn the_default_listener_comes_last_and_is_announced() {
     assert_eq!(addresses(&config), ["1884", "1883"]);
     assert_eq!(config.listeners[0].max_connections, None);
     assert_eq!(config.listeners[1].max_connections, Some(3));
-    assert_eq!(config.warnings.len(), 1);
-    assert!(
-        config.warnings[0].contains("'max_connections' at t.conf:1 "),
-        "{}",
-        config.warnings[0]
-    );
+    let warning = "Warning: 'max_connections' is above the first 'listener' line and opens the default listener, \
+                   '1883', too. (t.conf:1)";
+    assert_eq!(config.warnings, [warning]);
 
     let config = read("bind_address 127.0.0.1\nport 1886\nlistener 1885\nmax_connections 4\nport 1887\n");
     assert_eq!(addresses(&config), ["1885", "1887 127.0.0.1"]);
     assert_eq!(
         config.warnings,
-        ["Warning: Default listener port specified multiple times. Only the latest will be used."]
+        ["Warning: Default listener port specified multiple times. Only the latest will be used. (t.conf:5)"]
     );
     assert_eq!(addresses(&read("port 1884\n")), ["1884"]);
 }

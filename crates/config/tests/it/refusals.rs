@@ -229,7 +229,7 @@ fn directives_that_need_something_above_them() {
     }
     for row in pondhawk_config::directives() {
         if row.scope() == pondhawk_config::Scope::Bridge {
-            for name in row.aliases_list().iter().chain([&row.name()]) {
+            for name in row.aliases().iter().chain([&row.name()]) {
                 let expected = format!("The '{name}' option requires a bridge to be defined first.");
                 check(&format!("{name} whatever"), &expected);
             }
