@@ -58,7 +58,12 @@ pub fn run_with(options: &Options) -> Result<Counts> {
     let (mut counts, mut success) = run_tests(options, &variables)?;
     if options.extra.is_empty() {
         let mut command = process::cargo(["test", "--workspace", "--doc"]);
-        let transcript = process::tee(command.envs(variables.iter().cloned()))?;
+        println!("documentation tests");
+        // One heading for each crate says little: it is shown when something failed.
+        let transcript = process::capture(command.envs(variables.iter().cloned()))?;
+        if !transcript.success {
+            eprintln!("{}", transcript.lines.join("\n"));
+        }
         counts += Counts::of_libtest(&transcript.lines);
         success &= transcript.success;
     }
