@@ -24,6 +24,30 @@ const PAGES: &[Page] = &[
         "docs/man/mosquitto.conf.5",
         &["--package=pondhawk-config", "--example=page", "--", "man"],
     ),
+    (
+        "docs/man/mosquitto_pub.1",
+        &["--package=pondhawk-cli", "--", "man", "mosquitto_pub"],
+    ),
+    (
+        "docs/man/mosquitto_rr.1",
+        &["--package=pondhawk-cli", "--", "man", "mosquitto_rr"],
+    ),
+    (
+        "docs/man/mosquitto_sub.1",
+        &["--package=pondhawk-cli", "--", "man", "mosquitto_sub"],
+    ),
+    (
+        "docs/completions/pondhawk.bash",
+        &["--package=pondhawk-cli", "--", "completions", "bash"],
+    ),
+    (
+        "docs/completions/pondhawk.fish",
+        &["--package=pondhawk-cli", "--", "completions", "fish"],
+    ),
+    (
+        "docs/completions/_pondhawk",
+        &["--package=pondhawk-cli", "--", "completions", "zsh"],
+    ),
 ];
 
 /// The task.
