@@ -73,7 +73,11 @@ impl Case {
     /// Reads a file; its author hears what is wrong with it.
     pub fn parse(text: &str) -> Self {
         let case: Self = toml::from_str(text).expect("a case file");
-        assert!(!case.basis.is_empty() && !case.row.is_empty(), "{} says nothing", case.id);
+        assert!(
+            !case.basis.is_empty() && !case.row.is_empty(),
+            "{} says nothing",
+            case.id
+        );
         case
     }
 }
@@ -81,12 +85,25 @@ impl Case {
 impl Row {
     /// The row on each of its sessions.
     pub fn trials(&self) -> Vec<Trial> {
-        let sessions = [(None, &self.raw), (Some(V3), &self.v3), (Some(V4), &self.v4), (Some(V5), &self.v5)];
+        let sessions = [
+            (None, &self.raw),
+            (Some(V3), &self.v3),
+            (Some(V4), &self.v4),
+            (Some(V5), &self.v5),
+        ];
         let trials: Vec<Trial> = sessions
             .into_iter()
             .filter_map(|(session, outcome)| {
-                let send = if session == Some(V5) { self.send5.as_ref().unwrap_or(&self.send) } else { &self.send };
-                Some(Trial { session, bytes: hex::parse(send), outcome: Outcome::parse(outcome.as_ref()?) })
+                let send = if session == Some(V5) {
+                    self.send5.as_ref().unwrap_or(&self.send)
+                } else {
+                    &self.send
+                };
+                Some(Trial {
+                    session,
+                    bytes: hex::parse(send),
+                    outcome: Outcome::parse(outcome.as_ref()?),
+                })
             })
             .collect();
         assert!(!trials.is_empty(), "{} has no outcome", self.name);

@@ -10,10 +10,15 @@ use crate::vitals::{Limits, Vitals, target};
 /// Plays a whole case file on one broker.
 pub fn play(text: &str) {
     let case = Case::parse(text);
-    let rows = case.row.iter().filter(|row| broker::ours() || row.debian.is_none());
+    let rows = case
+        .row
+        .iter()
+        .filter(|row| broker::ours() || row.debian.is_none());
     let trials: Vec<(String, Trial)> = rows
         .flat_map(|row| {
-            row.trials().into_iter().map(|trial| (format!("{} on {:?}", row.name, trial.session), trial))
+            row.trials()
+                .into_iter()
+                .map(|trial| (format!("{} on {:?}", row.name, trial.session), trial))
         })
         .collect();
     play_all(&format!("{} ({})", case.id, case.what), trials);
@@ -32,7 +37,12 @@ pub fn play_all(name: &str, trials: impl IntoIterator<Item = (String, Trial)>) {
         }
         vitals.during(&trial_name, &mut broker);
     }
-    assert!(failures.is_empty(), "{name}: {} of {connections} failed\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{name}: {} of {connections} failed\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
     vitals.finish(name, &mut broker, Limits::of_connections(connections));
 }
 
@@ -63,7 +73,12 @@ fn goes_on(client: &mut Client, exactly: Option<&[u8]>) -> Result<(), String> {
         match client.frame_within(5 * SECOND) {
             Some(frame) if frame == PINGRESP => break,
             Some(frame) => before.extend(frame),
-            None => return Err(format!("a living session expected, got {} and no answer to a ping", dump(&before))),
+            None => {
+                return Err(format!(
+                    "a living session expected, got {} and no answer to a ping",
+                    dump(&before)
+                ));
+            }
         }
     }
     match exactly {
@@ -76,7 +91,10 @@ fn goes_on(client: &mut Client, exactly: Option<&[u8]>) -> Result<(), String> {
 fn ended(client: &mut Client, wanted: &Outcome) -> Result<(), String> {
     let (bytes, closed) = client.drain();
     if !closed {
-        return Err(format!("the end expected ({wanted:?}), still open after {}", dump(&bytes)));
+        return Err(format!(
+            "the end expected ({wanted:?}), still open after {}",
+            dump(&bytes)
+        ));
     }
     let single = !bytes.is_empty() && frame_len(&bytes) == Some(bytes.len());
     let told = if single { reason(&bytes) } else { None };
@@ -87,5 +105,12 @@ fn ended(client: &mut Client, wanted: &Outcome) -> Result<(), String> {
         Outcome::Connack(code) => bytes == [0x20, 2, 0, *code],
         Outcome::Reply(_) | Outcome::Alive => false,
     };
-    if good { Ok(()) } else { Err(format!("expected {wanted:?}, got {} before the end", dump(&bytes))) }
+    if good {
+        Ok(())
+    } else {
+        Err(format!(
+            "expected {wanted:?}, got {} before the end",
+            dump(&bytes)
+        ))
+    }
 }

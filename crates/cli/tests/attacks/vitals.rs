@@ -35,7 +35,7 @@ pub fn target() -> Conf {
     Conf::accounts()
         .line("allow_anonymous true")
         .line("sys_interval 1")
-        .acl("topic readwrite #\ntopic readwrite $SYS/#\ntopic readwrite $foo/#\ntopic readwrite $CONTROL/#\nuser eve\ntopic read eve/#\n")
+        .acl("topic readwrite #\ntopic readwrite $SYS/#\ntopic readwrite $foo/#\ntopic readwrite $CONTROL/#\ntopic readwrite $share/#\nuser eve\ntopic read eve/#\n")
         .shards(2)
 }
 
@@ -50,7 +50,11 @@ pub struct Limits {
 impl Limits {
     /// The catalogue's limits for a number of attacking connections.
     pub fn of_connections(connections: usize) -> Self {
-        Self { connections: connections.max(1), growth: GROWTH_MAX, peak: None }
+        Self {
+            connections: connections.max(1),
+            growth: GROWTH_MAX,
+            peak: None,
+        }
     }
 
     /// Memory that may be kept afterwards, for cases that store data on purpose or churn a lot.
@@ -92,12 +96,21 @@ impl Vitals {
     /// Connects the honest client, the bystander and the counter, and takes the baseline.
     pub fn begin(broker: &Broker) -> Self {
         let mut sys = Sys::watch(broker);
-        let (mut bystander, _) = Client::open(broker, &Connect::new(V4, "bystander").login("eve", "secret").keepalive(0));
+        let (mut bystander, _) = Client::open(
+            broker,
+            &Connect::new(V4, "bystander").login("eve", "secret").keepalive(60),
+        );
         bystander.subscribe("#", 1);
         let heart = Arc::new(Heart::default());
         let thread = beat(broker, Arc::clone(&heart));
-        let ready = sys.until(15 * SECOND, |sys| sys.number("clients/connected") == 3 && sys.number("subscriptions/count") == 3);
-        assert!(ready, "three honest clients are counted as {}", sys.number("clients/connected"));
+        let ready = sys.until(15 * SECOND, |sys| {
+            sys.number("clients/connected") == 3 && sys.number("subscriptions/count") == 3
+        });
+        assert!(
+            ready,
+            "three honest clients are counted as {}",
+            sys.number("clients/connected")
+        );
         sys.settle();
         Self {
             resident: broker.resident_bytes(),
@@ -115,12 +128,19 @@ impl Vitals {
     /// V1 and V2 at this moment: the broker lives and the honest client gets through.
     #[track_caller]
     pub fn during(&mut self, what: &str, broker: &mut Broker) {
-        assert!(broker.alive(), "V1: the broker died after {what}; log:\n{}", broker.log());
+        assert!(
+            broker.alive(),
+            "V1: the broker died after {what}; log:\n{}",
+            broker.log()
+        );
         let before = self.heart.beats.load(Ordering::Relaxed);
         let beaten = poll(10 * SECOND, || {
             (self.heart.beats.load(Ordering::Relaxed) > before || self.thread.is_finished()).then_some(())
         });
-        assert!(beaten.is_some() && !self.thread.is_finished(), "V2: the honest client does not get through after {what}");
+        assert!(
+            beaten.is_some() && !self.thread.is_finished(),
+            "V2: the honest client does not get through after {what}"
+        );
     }
 
     /// Everything after the attack. Its connections must be closed by now.
@@ -128,23 +148,52 @@ impl Vitals {
     pub fn finish(mut self, name: &str, broker: &mut Broker, limits: Limits) {
         self.during(name, broker);
         self.heart.stop.store(true, Ordering::Relaxed);
-        assert!(self.thread.join().is_ok(), "V2: the honest client failed during {name}");
-        assert_eq!(broker.crash_mark(), None, "V1: a crash in the log of {name}:\n{}", broker.log());
+        assert!(
+            self.thread.join().is_ok(),
+            "V2: the honest client failed during {name}"
+        );
+        assert_eq!(
+            broker.crash_mark(),
+            None,
+            "V1: a crash in the log of {name}:\n{}",
+            broker.log()
+        );
         let stall = Duration::from_micros(self.heart.longest_us.load(Ordering::Relaxed));
-        let peak = self.heart.peak_bytes.load(Ordering::Relaxed).saturating_sub(self.resident);
-        println!("{name}: longest round trip {stall:?} (goal 250 ms), peak memory +{} KiB", peak / 1024);
-        assert!(stall <= STALL_MAX, "V7: the honest client waited {stall:?} during {name}");
+        let peak = self
+            .heart
+            .peak_bytes
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.resident);
+        println!(
+            "{name}: longest round trip {stall:?} (goal 250 ms), peak memory +{} KiB",
+            peak / 1024
+        );
+        assert!(
+            stall <= STALL_MAX,
+            "V7: the honest client waited {stall:?} during {name}"
+        );
         if let Some(limit) = limits.peak {
-            assert!(peak <= limit, "V3: {peak} bytes more were used during {name}, {limit} are allowed");
+            assert!(
+                peak <= limit,
+                "V3: {peak} bytes more were used during {name}, {limit} are allowed"
+            );
         }
         self.bystander.expect_silence(); // V5
         let growth = || broker.resident_bytes().saturating_sub(self.resident);
         let small = poll(10 * SECOND, || (growth() <= limits.growth).then_some(()));
-        assert!(small.is_some(), "V3: {} bytes more are resident after {name}", growth());
+        assert!(
+            small.is_some(),
+            "V3: {} bytes more are resident after {name}",
+            growth()
+        );
         // The honest client's own connection is closed by now.
         let wanted = self.descriptors - 1;
         let closed = poll(10 * SECOND, || (broker.descriptors() <= wanted).then_some(()));
-        assert!(closed.is_some(), "V4: {} descriptors instead of {wanted} after {name}", broker.descriptors());
+        assert!(
+            closed.is_some(),
+            "V4: {} descriptors instead of {wanted} after {name}",
+            broker.descriptors()
+        );
         counts_return(&mut self.sys, self.counters, self.stores, name);
         check_log(&broker.log()[self.log_from..], limits.connections, name);
     }
@@ -178,14 +227,23 @@ fn stores(sys: &Sys) -> [[i64; 2]; 2] {
 /// V6: the log is small, and nothing in it can move a cursor or forge a line.
 #[track_caller]
 fn check_log(log: &str, connections: usize, name: &str) {
-    assert!(log.len() <= LOG_MAX * connections, "V6: {} bytes of log for {connections} connections of {name}", log.len());
+    assert!(
+        log.len() <= LOG_MAX * connections,
+        "V6: {} bytes of log for {connections} connections of {name}",
+        log.len()
+    );
     let bad = log.chars().find(|c| c.is_control() && *c != '\n');
-    assert_eq!(bad, None, "V6: a control character in the log of {name}:\n{}", log.escape_debug());
+    assert_eq!(
+        bad,
+        None,
+        "V6: a control character in the log of {name}:\n{}",
+        log.escape_debug()
+    );
 }
 
 /// Starts the honest client.
 fn beat(broker: &Broker, heart: Arc<Heart>) -> JoinHandle<()> {
-    let (mut client, _) = Client::open(broker, &Connect::new(V4, "honest").keepalive(0));
+    let (mut client, _) = Client::open(broker, &Connect::new(V4, "honest"));
     client.subscribe("honest/beat", 1);
     let pid = broker.pid();
     std::thread::spawn(move || {
@@ -193,8 +251,12 @@ fn beat(broker: &Broker, heart: Arc<Heart>) -> JoinHandle<()> {
             let start = Instant::now();
             round_trip(&mut client);
             let spent = start.elapsed();
-            heart.longest_us.fetch_max(spent.as_micros() as u64, Ordering::Relaxed);
-            heart.peak_bytes.fetch_max(process::resident_bytes(pid), Ordering::Relaxed);
+            heart
+                .longest_us
+                .fetch_max(spent.as_micros() as u64, Ordering::Relaxed);
+            heart
+                .peak_bytes
+                .fetch_max(process::resident_bytes(pid), Ordering::Relaxed);
             heart.beats.fetch_add(1, Ordering::Relaxed);
             std::thread::park_timeout(BEAT.saturating_sub(spent));
         }

@@ -75,7 +75,10 @@ impl Sys {
     #[track_caller]
     pub fn settle(&mut self) {
         let wanted = self.ticks + 1;
-        assert!(self.until(15 * SECOND, |sys| sys.ticks >= wanted), "$SYS is not published");
+        assert!(
+            self.until(15 * SECOND, |sys| sys.ticks >= wanted),
+            "$SYS is not published"
+        );
         self.client.send(PINGREQ);
         loop {
             let frame = self.client.frame();
