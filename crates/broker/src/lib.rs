@@ -58,6 +58,6 @@ pub use home::Homes;
 pub use host::{Ended, Gate, Host, Note, NoteKind, Slot};
 pub use id::{ConnId, SessionId, SessionRef, ShardId};
 pub use mail::{Mail, weight};
-pub use pondhawk_session::server::{Message, MessageRef, Millis, Source};
+pub use pondhawk_session::server::{Message, MessageRef, Millis, OutboxLimits, Source};
 pub use settings::{ListenerSettings, Settings};
 pub use shard::{Opened, Shard};

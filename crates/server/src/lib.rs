@@ -9,4 +9,9 @@
 //! - A pump never blocks but in its poll; what takes time goes to the authenticator or the log's thread.
 //! - A reload that fails changes nothing.
 
+pub mod logging;
 pub mod pump;
+pub mod boot;
+pub mod access;
+pub mod authenticator;
+pub mod translate;
