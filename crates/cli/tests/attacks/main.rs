@@ -21,17 +21,22 @@ mod identity;
 mod properties;
 mod qos;
 mod runner;
+mod self_test;
 mod topics;
 mod vitals;
 
 /// Makes a test out of each data file.
 macro_rules! data_cases {
-    ($($name:ident = $id:literal),+ $(,)?) => { $(
+    ($($name:ident = $id:literal),+ $(,)?) => {
+        /// The text of every file.
+        pub const FILES: &[&str] = &[$(include_str!(concat!("cases/", $id, ".toml"))),+];
+        $(
         #[test]
         fn $name() {
             crate::runner::play(include_str!(concat!("cases/", $id, ".toml")));
         }
-    )+ };
+        )+
+    };
 }
 
 mod from_data {

@@ -1,6 +1,9 @@
 //! Plays trials against a broker and judges what comes back.
 
+use std::time::Duration;
+
 use crate::case::{Case, Outcome, Trial};
+use crate::kit::client::tcp;
 use crate::kit::decode::{frame_len, reason};
 use crate::kit::hex::dump;
 use crate::kit::packet::PINGRESP;
@@ -48,10 +51,16 @@ pub fn play_all(name: &str, trials: impl IntoIterator<Item = (String, Trial)>) {
 
 /// One trial on a connection of its own.
 pub fn judge(broker: &Broker, trial: &Trial) -> Result<(), String> {
-    let mut client = Client::raw(broker, trial.session.unwrap_or(V4)).patience(5 * SECOND);
+    judge_within(broker.port(), trial, 5 * SECOND)
+}
+
+/// As [`judge`], of whoever listens on this port, with so much patience for each answer.
+pub fn judge_within(port: u16, trial: &Trial, patience: Duration) -> Result<(), String> {
+    let mut client = Client::over(tcp(port), trial.session.unwrap_or(V4));
     if let Some(version) = trial.session {
         client.handshake(&Connect::new(version, "attacker"));
     }
+    client = client.patience(patience);
     client.send(&trial.bytes);
     outcome(&mut client, &trial.outcome)
 }
@@ -70,7 +79,7 @@ fn goes_on(client: &mut Client, exactly: Option<&[u8]>) -> Result<(), String> {
     client.send(packet::PINGREQ);
     let mut before = Vec::new();
     loop {
-        match client.frame_within(5 * SECOND) {
+        match client.patient_frame() {
             Some(frame) if frame == PINGRESP => break,
             Some(frame) => before.extend(frame),
             None => {

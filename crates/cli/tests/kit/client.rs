@@ -195,6 +195,11 @@ impl Client {
         }
     }
 
+    /// The next packet if one comes within this client's patience.
+    pub fn patient_frame(&mut self) -> Option<Vec<u8>> {
+        self.next(self.patience).ok()
+    }
+
     fn rest(&mut self) -> String {
         dump(self.buffer.make_contiguous())
     }
