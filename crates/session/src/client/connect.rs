@@ -90,6 +90,14 @@ impl Client {
         Ok(())
     }
 
+    /// What [`connect`](Self::connect) would say of the options, so that no transport is opened in vain.
+    ///
+    /// # Errors
+    /// [`Refused`] if the options make no legal CONNECT.
+    pub fn check_options(&self) -> Result<(), Refused> {
+        self.encode_connect(&mut Vec::new())
+    }
+
     fn encode_connect(&self, out: &mut Vec<u8>) -> Result<(), Refused> {
         let options = &self.options;
         let v5 = options.version.has_properties();

@@ -47,7 +47,12 @@ fn connect_says_what_the_options_say() {
 
 #[test]
 fn connect_refuses_what_mqtt_has_not() {
-    let try_connect = |options| Client::new(options).connect(0);
+    let try_connect = |options| {
+        let mut client = Client::new(options);
+        let checked = client.check_options();
+        assert_eq!(client.connect(0), checked);
+        checked
+    };
     let nameless = Options {
         client_id: String::new(),
         ..kept(V3)
