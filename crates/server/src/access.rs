@@ -1,79 +1,346 @@
-//! Who may come in and who may do what: the rules in force, and each shard's view of them.
+//! Who may do what: the answers that a shard gets at once.
 //!
-//! Before it: the shard, which asks at every message. After it: the password and access control files of
-//! `pondhawk-auth`.
+//! Before: [`Rules`] are loaded from the files that the configuration names, at start and at every reload.
+//! After: each shard asks its [`ShardHost`] at every CONNECT, publish and delivery; what takes time is left to
+//! the [`crate::authenticator`].
+//!
+//! # Invariants
+//! - Nothing here blocks or takes a lock.
+//! - A listener without an access control file allows everything; an empty file allows nothing.
 
+use crate::logging::Log;
 use crate::pump::Ruled;
-use pondhawk_auth::{AclFile, ClientRules, PasswordFile};
+use pondhawk_auth::{AclFile, ClientRules, LoadError, PasswordFile, Symlinks};
 use pondhawk_broker::{Gate, Host, Note, NoteKind, Slot, Source};
-use pondhawk_codec::Property;
 use pondhawk_codec::packet::Connect;
-use pondhawk_codec::reason;
-use std::collections::BTreeSet;
+use pondhawk_codec::{Property, reason};
+use pondhawk_config::{Access, Config};
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The rules of every listener, replaced whole by a reload.
-#[derive(Clone, Default)]
+/// Exit code of a broker whose password or access control file cannot be loaded.
+pub const EXIT_AUTH: i32 = 13;
+
+/// Bytes of entropy that are asked of the kernel at a time.
+const ENTROPY_BYTES: usize = 1024;
+
+/// Everything that rights are decided by. Immutable: a reload makes new ones.
+#[derive(Debug, Default)]
 pub struct Rules {
-    /// In the order of the listeners' numbers.
-    pub listeners: Vec<ListenerRules>,
-    /// The names of the enhanced authentication methods that are registered.
-    pub methods: BTreeSet<String>,
-    /// `global_max_connections` and `global_max_clients`.
-    pub connections_max: Option<i64>,
-    /// See `connections_max`.
-    pub sessions_max: Option<i64>,
+    listeners: Vec<ListenerRules>,
+    /// Names of the enhanced authentication methods.
+    methods: Vec<String>,
 }
 
 /// The rules of one listener.
-#[derive(Clone, Default)]
-pub struct ListenerRules {
-    /// Whether clients without a user name are let in.
-    pub allow_anonymous: bool,
-    /// User names and password hashes.
-    pub passwords: Option<Arc<PasswordFile>>,
-    /// Rights; everything is allowed where there is no file.
-    pub acl: Option<AclFile>,
+#[derive(Debug)]
+struct ListenerRules {
+    allow_anonymous: bool,
+    passwords: Option<Arc<PasswordFile>>,
+    acl: Option<AclFile>,
 }
 
-/// Counts and conditions of the whole process that all shards share.
-#[derive(Default)]
-pub struct Totals {
-    connections: AtomicI64,
-    sessions: AtomicI64,
+impl Rules {
+    /// Loads the files that `config` names, each once. `methods` are the names of the registered methods of
+    /// enhanced authentication. The second value are warnings for the log.
+    ///
+    /// # Errors
+    /// The first file that cannot be used; [`EXIT_AUTH`] is the exit code for it.
+    pub fn load(config: &Config, methods: Vec<String>) -> Result<(Self, Vec<String>), LoadError> {
+        let symlinks = if config.environment.allow_symlinks {
+            Symlinks::Follow
+        } else {
+            Symlinks::Refuse
+        };
+        let mut files = Files {
+            symlinks,
+            passwords: HashMap::new(),
+            acls: HashMap::new(),
+            warnings: Vec::new(),
+        };
+        let listeners = config
+            .listeners
+            .iter()
+            .map(|listener| files.rules(&listener.access));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        Ok((Rules { listeners, methods }, files.warnings))
+    }
+
+    /// The password file of a listener's clients.
+    #[must_use]
+    pub fn passwords(&self, listener: u16) -> Option<&Arc<PasswordFile>> {
+        self.listeners.get(usize::from(listener))?.passwords.as_ref()
+    }
+
+    fn gate(&self, listener: u16, connect: &Connect<'_>) -> Gate {
+        let Some(rules) = self.listeners.get(usize::from(listener)) else {
+            return Gate::Refuse(reason::NOT_AUTHORIZED);
+        };
+        let method = connect.properties.find(|property| match property {
+            Property::AuthenticationMethod(method) => Some(method),
+            _ => None,
+        });
+        match method {
+            Some(method) if self.methods.iter().any(|known| known == method) => return Gate::Ask,
+            // [MQTT-4.12.0-1]
+            Some(_) => return Gate::Refuse(reason::BAD_AUTHENTICATION_METHOD),
+            None => {}
+        }
+        if connect.username.is_some() && rules.passwords.is_some() {
+            Gate::Ask
+        } else if rules.allow_anonymous {
+            // A name that nobody can prove counts no more than none.
+            Gate::Accept
+        } else {
+            Gate::Refuse(reason::NOT_AUTHORIZED)
+        }
+    }
+
+    fn identify(&self, listener: u16, username: Option<&str>, client_id: &str) -> Identity {
+        let acl = self
+            .listeners
+            .get(usize::from(listener))
+            .map(|rules| rules.acl.as_ref());
+        match acl {
+            Some(None) => Identity::All,
+            Some(Some(acl)) => Identity::Ruled(acl.rules_for(username, client_id)),
+            None => Identity::Nobody,
+        }
+    }
+}
+
+/// Files that were loaded already: listeners usually share them.
+struct Files {
+    symlinks: Symlinks,
+    passwords: HashMap<PathBuf, Arc<PasswordFile>>,
+    acls: HashMap<PathBuf, AclFile>,
+    warnings: Vec<String>,
+}
+
+impl Files {
+    fn rules(&mut self, access: &Access) -> Result<ListenerRules, LoadError> {
+        Ok(ListenerRules {
+            allow_anonymous: access.allow_anonymous,
+            passwords: access
+                .password_file
+                .as_deref()
+                .map(|path| self.passwords(path))
+                .transpose()?,
+            acl: access
+                .acl_file
+                .as_deref()
+                .map(|path| self.acl(path))
+                .transpose()?,
+        })
+    }
+
+    fn passwords(&mut self, path: &Path) -> Result<Arc<PasswordFile>, LoadError> {
+        if let Some(file) = self.passwords.get(path) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(PasswordFile::load(path, self.symlinks)?);
+        self.warnings
+            .extend(file.warnings().iter().map(ToString::to_string));
+        self.passwords.insert(path.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn acl(&mut self, path: &Path) -> Result<AclFile, LoadError> {
+        if let Some(file) = self.acls.get(path) {
+            return Ok(file.clone());
+        }
+        let file = AclFile::load(path, self.symlinks)?;
+        self.warnings
+            .extend(file.warnings().iter().map(ToString::to_string));
+        self.acls.insert(path.to_owned(), file.clone());
+        Ok(file)
+    }
+}
+
+/// What a client may do.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// Everything: its listener has no access control file.
+    All,
+    /// What the file says.
+    Ruled(ClientRules),
+    /// Nothing: its listener is gone.
+    Nobody,
+}
+
+/// The limited places of the broker, shared by its shards.
+#[derive(Debug)]
+pub struct Slots {
+    connections: Places,
+    sessions: Places,
     /// The process is over its `memory_limit`.
-    pub overloaded: AtomicBool,
+    overloaded: AtomicBool,
 }
 
-/// Takes notes for the log.
-pub trait Ear: Send {
-    /// Whether notes of this kind are wanted.
-    fn wants(&self, kind: NoteKind) -> bool;
-
-    /// A note.
-    fn note(&self, note: &Note<'_>);
+#[derive(Debug)]
+struct Places {
+    taken: AtomicUsize,
+    max: AtomicUsize,
 }
 
-/// A shard's surroundings.
-pub struct ShardHost<E> {
+impl Slots {
+    /// As many places as `global_max_connections` and `global_max_clients` say.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let slots = Slots {
+            connections: Places::new(),
+            sessions: Places::new(),
+            overloaded: AtomicBool::new(false),
+        };
+        slots.reload(config);
+        slots
+    }
+
+    /// Takes up new limits. Who is there stays.
+    pub fn reload(&self, config: &Config) {
+        self.connections.limit(config.limits.global_max_connections);
+        self.sessions.limit(config.limits.global_max_clients);
+    }
+
+    /// Says whether the process uses more than its `memory_limit`: then nobody new is let in. Returns what was
+    /// said before.
+    pub fn set_overloaded(&self, over: bool) -> bool {
+        self.overloaded.swap(over, Ordering::Relaxed)
+    }
+
+    fn of(&self, slot: Slot) -> &Places {
+        match slot {
+            Slot::Connection => &self.connections,
+            Slot::Session => &self.sessions,
+        }
+    }
+}
+
+impl Places {
+    fn new() -> Self {
+        Places {
+            taken: AtomicUsize::new(0),
+            max: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    fn limit(&self, max: Option<usize>) {
+        self.max.store(max.unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    fn reserve(&self) -> bool {
+        let max = self.max.load(Ordering::Relaxed);
+        let more = |taken| (taken < max).then_some(taken + 1);
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok()
+    }
+
+    fn release(&self) {
+        let before = self.taken.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "a place is given back once");
+    }
+}
+
+/// One shard's surroundings.
+pub struct ShardHost {
     rules: Arc<Rules>,
-    totals: Arc<Totals>,
-    ear: E,
+    slots: Arc<Slots>,
+    log: Log,
+    entropy: Entropy,
 }
 
-impl<E: Ear> ShardHost<E> {
-    /// A host that begins with `rules`.
-    pub fn new(rules: Arc<Rules>, totals: Arc<Totals>, ear: E) -> Self {
-        ShardHost { rules, totals, ear }
-    }
-
-    fn listener(&self, number: u16) -> Option<&ListenerRules> {
-        self.rules.listeners.get(usize::from(number))
+impl ShardHost {
+    /// A host that goes by `rules`.
+    ///
+    /// # Errors
+    /// The operating system has no random bytes to give.
+    pub fn new(rules: Arc<Rules>, slots: Arc<Slots>, log: Log) -> io::Result<Self> {
+        Ok(ShardHost {
+            rules,
+            slots,
+            log,
+            entropy: Entropy::new()?,
+        })
     }
 }
 
-impl<E: Ear> Ruled for ShardHost<E> {
+impl fmt::Debug for ShardHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShardHost")
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Host for ShardHost {
+    type Identity = Identity;
+
+    fn gate(&self, listener: u16, connect: &Connect<'_>) -> Gate {
+        if self.slots.overloaded.load(Ordering::Relaxed) {
+            return Gate::Refuse(reason::QUOTA_EXCEEDED);
+        }
+        self.rules.gate(listener, connect)
+    }
+
+    fn identify(&self, listener: u16, username: Option<&str>, client_id: &str) -> Identity {
+        self.rules.identify(listener, username, client_id)
+    }
+
+    fn may_publish(&self, identity: &Identity, topic: &str) -> bool {
+        match identity {
+            Identity::All => true,
+            Identity::Ruled(rules) => rules.may_write(topic),
+            Identity::Nobody => false,
+        }
+    }
+
+    fn may_receive(&self, identity: &Identity, topic: &str) -> bool {
+        match identity {
+            Identity::All => true,
+            Identity::Ruled(rules) => rules.may_read(topic),
+            Identity::Nobody => false,
+        }
+    }
+
+    /// Always: an access control file says nothing about SUBSCRIBE, deliveries are filtered instead.
+    fn may_subscribe(&self, _: &Identity, _: &str) -> bool {
+        true
+    }
+
+    fn source_may_publish(&self, source: &Source, topic: &str) -> bool {
+        let identity = self
+            .rules
+            .identify(source.listener, source.username.as_deref(), &source.client_id);
+        self.may_publish(&identity, topic)
+    }
+
+    fn reserve(&mut self, slot: Slot) -> bool {
+        self.slots.of(slot).reserve()
+    }
+
+    fn release(&mut self, slot: Slot) {
+        self.slots.of(slot).release();
+    }
+
+    fn entropy(&mut self) -> u128 {
+        self.entropy.next()
+    }
+
+    fn wants(&self, kind: NoteKind) -> bool {
+        self.log.wants_note(kind)
+    }
+
+    fn note(&mut self, note: &Note<'_>) {
+        self.log.note(note);
+    }
+}
+
+impl Ruled for ShardHost {
     type Rules = Arc<Rules>;
 
     fn set_rules(&mut self, rules: Arc<Rules>) {
@@ -81,209 +348,35 @@ impl<E: Ear> Ruled for ShardHost<E> {
     }
 }
 
-impl<E: Ear> Host for ShardHost<E> {
-    /// The client's line-up of rules, or `None` where everything is allowed.
-    type Identity = Option<ClientRules>;
-
-    fn gate(&self, listener: u16, connect: &Connect<'_>) -> Gate {
-        if self.totals.overloaded.load(Ordering::Relaxed) {
-            return Gate::Refuse(reason::QUOTA_EXCEEDED);
-        }
-        let Some(rules) = self.listener(listener) else {
-            return Gate::Refuse(reason::NOT_AUTHORIZED);
-        };
-        if let Some(method) = method_of(connect) {
-            let known = self.rules.methods.contains(method);
-            return if known {
-                Gate::Ask
-            } else {
-                Gate::Refuse(reason::BAD_AUTHENTICATION_METHOD)
-            };
-        }
-        match (connect.username, &rules.passwords) {
-            (Some(_), Some(_)) => Gate::Ask,
-            _ if rules.allow_anonymous => Gate::Accept,
-            _ => Gate::Refuse(reason::NOT_AUTHORIZED),
-        }
-    }
-
-    fn identify(&self, listener: u16, username: Option<&str>, client_id: &str) -> Self::Identity {
-        let acl = self.listener(listener)?.acl.as_ref()?;
-        Some(acl.rules_for(username, client_id))
-    }
-
-    fn may_publish(&self, identity: &Self::Identity, topic: &str) -> bool {
-        identity.as_ref().is_none_or(|rules| rules.may_write(topic))
-    }
-
-    fn may_receive(&self, identity: &Self::Identity, topic: &str) -> bool {
-        identity.as_ref().is_none_or(|rules| rules.may_read(topic))
-    }
-
-    /// An access control file never refuses a SUBSCRIBE: what may not be read is not delivered.
-    fn may_subscribe(&self, _identity: &Self::Identity, _filter: &str) -> bool {
-        true
-    }
-
-    fn source_may_publish(&self, source: &Source, topic: &str) -> bool {
-        let identity = self.identify(source.listener, source.username.as_deref(), &source.client_id);
-        self.may_publish(&identity, topic)
-    }
-
-    fn reserve(&mut self, slot: Slot) -> bool {
-        let (count, max) = match slot {
-            Slot::Connection => (&self.totals.connections, self.rules.connections_max),
-            Slot::Session => (&self.totals.sessions, self.rules.sessions_max),
-        };
-        let taken = count.fetch_add(1, Ordering::Relaxed) + 1;
-        let free = max.is_none_or(|max| taken <= max);
-        if !free {
-            count.fetch_sub(1, Ordering::Relaxed);
-        }
-        free
-    }
-
-    fn release(&mut self, slot: Slot) {
-        let count = match slot {
-            Slot::Connection => &self.totals.connections,
-            Slot::Session => &self.totals.sessions,
-        };
-        count.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// # Panics
-    /// If the system has no entropy to give: nothing that needs to be unguessable can be made then.
-    fn entropy(&mut self) -> u128 {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the system's entropy source works");
-        u128::from_ne_bytes(bytes)
-    }
-
-    fn wants(&self, kind: NoteKind) -> bool {
-        self.ear.wants(kind)
-    }
-
-    fn note(&mut self, note: &Note<'_>) {
-        self.ear.note(note);
-    }
+/// Random bits, fetched from the kernel some at a time and used once.
+struct Entropy {
+    bytes: Box<[u8; ENTROPY_BYTES]>,
+    used: usize,
 }
 
-fn method_of<'a>(connect: &Connect<'a>) -> Option<&'a str> {
-    connect.properties.find(|property| match property {
-        Property::AuthenticationMethod(method) => Some(method),
-        _ => None,
-    })
+impl Entropy {
+    fn new() -> io::Result<Self> {
+        let mut entropy = Entropy {
+            bytes: Box::new([0; ENTROPY_BYTES]),
+            used: 0,
+        };
+        getrandom::fill(&mut *entropy.bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(entropy)
+    }
+
+    fn next(&mut self) -> u128 {
+        const LEN: usize = size_of::<u128>();
+        if self.used + LEN > ENTROPY_BYTES {
+            getrandom::fill(&mut *self.bytes).expect("a kernel that had random bytes at the start has more");
+            self.used = 0;
+        }
+        let (word, mut bytes) = (self.used..self.used + LEN, [0; LEN]);
+        bytes.copy_from_slice(&self.bytes[word.clone()]);
+        self.bytes[word].fill(0);
+        self.used += LEN;
+        u128::from_ne_bytes(bytes)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use pondhawk_codec::{Properties, PropertiesBuf, Version};
-    use std::path::Path;
-
-    struct Deaf;
-
-    impl Ear for Deaf {
-        fn wants(&self, _kind: NoteKind) -> bool {
-            false
-        }
-        fn note(&self, _note: &Note<'_>) {}
-    }
-
-    fn connect<'a>(username: Option<&'a str>, properties: Properties<'a>) -> Connect<'a> {
-        Connect {
-            version: Version::V5,
-            bridge: false,
-            clean_start: true,
-            keep_alive: 0,
-            properties,
-            client_id: "c",
-            will: None,
-            username,
-            password: None,
-        }
-    }
-
-    fn host(rules: ListenerRules) -> ShardHost<Deaf> {
-        let rules = Rules {
-            listeners: vec![rules],
-            methods: ["known".to_owned()].into(),
-            connections_max: Some(1),
-            sessions_max: None,
-        };
-        ShardHost::new(Arc::new(rules), Arc::default(), Deaf)
-    }
-
-    fn gate(rules: ListenerRules, username: Option<&str>) -> Gate {
-        host(rules).gate(0, &connect(username, Properties::EMPTY))
-    }
-
-    #[test]
-    fn the_gate_by_user_name_and_password_file() {
-        let open = ListenerRules {
-            allow_anonymous: true,
-            ..ListenerRules::default()
-        };
-        let closed = ListenerRules::default();
-        let file = PasswordFile::parse(b"", Path::new("p")).expect("an empty file");
-        let with_file = ListenerRules {
-            passwords: Some(Arc::new(file)),
-            ..ListenerRules::default()
-        };
-        assert_eq!(gate(open.clone(), None), Gate::Accept);
-        assert_eq!(gate(open, Some("user")), Gate::Accept);
-        assert_eq!(gate(closed.clone(), None), Gate::Refuse(reason::NOT_AUTHORIZED));
-        assert_eq!(gate(closed, Some("user")), Gate::Refuse(reason::NOT_AUTHORIZED));
-        assert_eq!(gate(with_file.clone(), Some("user")), Gate::Ask);
-        assert_eq!(gate(with_file, None), Gate::Refuse(reason::NOT_AUTHORIZED));
-    }
-
-    #[test]
-    fn only_registered_methods_are_asked() {
-        for (method, gate) in [
-            ("known", Gate::Ask),
-            ("other", Gate::Refuse(reason::BAD_AUTHENTICATION_METHOD)),
-        ] {
-            let mut properties = PropertiesBuf::new();
-            properties
-                .push(Property::AuthenticationMethod(method))
-                .expect("short");
-            let host = host(ListenerRules {
-                allow_anonymous: true,
-                ..ListenerRules::default()
-            });
-            assert_eq!(host.gate(0, &connect(None, properties.as_properties())), gate);
-        }
-    }
-
-    #[test]
-    fn places_are_limited_and_given_back() {
-        let mut host = host(ListenerRules::default());
-        assert!(host.reserve(Slot::Connection));
-        assert!(!host.reserve(Slot::Connection));
-        assert!(host.reserve(Slot::Session));
-        host.release(Slot::Connection);
-        assert!(host.reserve(Slot::Connection));
-    }
-
-    #[test]
-    fn rights_come_from_the_access_control_file() {
-        let acl =
-            AclFile::parse(b"user u\ntopic read r/#\ntopic write w\n", Path::new("acl")).expect("valid");
-        let host = host(ListenerRules {
-            acl: Some(acl),
-            ..ListenerRules::default()
-        });
-        let user = host.identify(0, Some("u"), "c");
-        assert!(host.may_receive(&user, "r/x") && !host.may_publish(&user, "r/x"));
-        assert!(host.may_publish(&user, "w") && !host.may_receive(&user, "w"));
-        let nobody = host.identify(0, None, "c");
-        assert!(!host.may_receive(&nobody, "r/x"));
-        let source = Source {
-            client_id: "c".into(),
-            username: Some("u".into()),
-            listener: 0,
-        };
-        assert!(host.source_may_publish(&source, "w") && !host.source_may_publish(&source, "r/x"));
-    }
-}
+mod tests;

@@ -1,82 +1,137 @@
-//! Questions that take time, answered away from the shards: passwords on a pool of threads, enhanced
-//! authentication by registered methods.
+//! Who is it? The questions that take time: passwords and the steps of enhanced authentication.
+//!
+//! Before: a shard leaves a [`Question`]. After: the answer goes to that shard's mailbox through [`Reply`].
+//! Everything slow runs on [`AuthPool`]'s threads; a question that finds its queue full is answered at once
+//! with "server busy".
+//!
+//! # Invariants
+//! - Each question gets one answer, whatever a method does, panics included.
+//! - State of an exchange is kept only between its steps, and not for ever.
 
 use crate::access::Rules;
 use pondhawk_auth::{AuthPool, Job};
 use pondhawk_broker::{Answer, ConnId, Question, ShardId, Subject};
-use pondhawk_codec::reason;
+use pondhawk_codec::{ReasonCode, reason};
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-/// Password checks that may wait before clients are told that the server is busy.
-const QUEUE_BOUND: usize = 4096;
+/// Questions that may wait for a thread.
+const QUEUE: usize = 4096;
+/// Exchanges from which on abandoned ones are looked for.
+const EXCHANGES_SWEPT: usize = 1024;
+/// How long an exchange may wait for its next step.
+const EXCHANGE_MAX: Duration = Duration::from_secs(120);
 
-/// A method of enhanced authentication (MQTT 5.0, section 4.12).
-pub trait AuthMethod: Send + Sync {
-    /// The name that clients give.
-    fn name(&self) -> &str;
-
-    /// One step of an exchange. `state` is the exchange's own: empty at its first step, kept until it ends.
-    /// Called on the shard's thread, so it must not take long.
-    fn step(&self, state: &mut Option<Box<dyn Any + Send>>, client_id: &str, data: &[u8]) -> Answer;
-}
-
-/// Sends an answer to the shard that asked.
+/// Takes an answer to the shard that asked.
 pub type Reply = Arc<dyn Fn(ShardId, ConnId, Answer) + Send + Sync>;
 
-type Exchanges = HashMap<(ShardId, ConnId), Option<Box<dyn Any + Send>>>;
+/// What a method keeps of an exchange from one step to the next.
+pub type ExchangeState = Option<Box<dyn Any + Send>>;
 
-/// Answers questions.
+/// A method of enhanced authentication, such as SCRAM.
+pub trait AuthMethod: Send + Sync {
+    /// The name that clients send as Authentication Method.
+    fn name(&self) -> &str;
+
+    /// Takes one step of an exchange. `state` is empty at the first and is what the last left behind at any
+    /// other. Runs on a pool thread, so it may take its time.
+    fn step(&self, state: &mut ExchangeState, said: &Said<'_>) -> Step;
+}
+
+/// What a client says in one step of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// Its client identifier.
+    pub client_id: &'a str,
+    /// Its Authentication Data.
+    pub data: &'a [u8],
+}
+
+/// How an exchange goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The client is in.
+    Accept {
+        /// The name under which it is known from now on, if it is not the one of CONNECT.
+        username: Option<String>,
+        /// Last data for the client.
+        data: Option<Vec<u8>>,
+    },
+    /// The client is to answer this.
+    Continue(Vec<u8>),
+    /// The client is turned away.
+    Refuse(ReasonCode),
+}
+
+impl From<Step> for Answer {
+    fn from(step: Step) -> Answer {
+        match step {
+            Step::Accept { username, data } => Answer::Accept {
+                username: username.map(Into::into),
+                data: data.map(Into::into),
+            },
+            Step::Continue(data) => Answer::Continue { data: data.into() },
+            Step::Refuse(code) => Answer::Refuse(code),
+        }
+    }
+}
+
+/// A connection, in the whole broker.
+type Who = (ShardId, ConnId);
+
+/// An exchange between two steps.
+struct Exchange {
+    method: Arc<dyn AuthMethod>,
+    state: ExchangeState,
+    since: Instant,
+}
+
+/// Takes questions and answers them, one thread pool for all shards.
 pub struct Authenticator {
-    rules: Mutex<Arc<Rules>>,
     pool: AuthPool,
-    methods: HashMap<String, Arc<dyn AuthMethod>>,
-    exchanges: Mutex<Exchanges>,
+    rules: RwLock<Arc<Rules>>,
+    methods: Vec<Arc<dyn AuthMethod>>,
+    exchanges: Arc<Mutex<HashMap<Who, Exchange>>>,
     reply: Reply,
 }
 
 impl Authenticator {
-    /// An authenticator with `threads` threads for passwords.
+    /// Starts `threads` threads. The names of `methods` belong into [`Rules::load`].
     ///
     /// # Errors
-    /// If the system refuses a thread.
+    /// The operating system starts no thread.
     pub fn new(
-        rules: Arc<Rules>,
         threads: usize,
+        rules: Arc<Rules>,
         methods: Vec<Arc<dyn AuthMethod>>,
         reply: Reply,
-    ) -> std::io::Result<Self> {
+    ) -> io::Result<Self> {
+        let pool = AuthPool::new(threads, QUEUE)?;
         Ok(Authenticator {
-            rules: Mutex::new(rules),
-            pool: AuthPool::new(threads, QUEUE_BOUND)?,
-            methods: methods
-                .into_iter()
-                .map(|method| (method.name().to_owned(), method))
-                .collect(),
-            exchanges: Mutex::new(HashMap::new()),
+            pool,
+            rules: RwLock::new(rules),
+            methods,
+            exchanges: Arc::default(),
             reply,
         })
     }
 
-    /// From now on these rules hold.
+    /// From the next question on these rules hold.
     pub fn set_rules(&self, rules: Arc<Rules>) {
-        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rules;
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 
-    /// Takes a question of `shard`; the answer goes to [`Reply`], exactly once.
+    /// Takes a question of a shard's; never waits for the answer.
     pub fn ask(&self, shard: ShardId, question: Question) {
-        let Question {
-            conn,
-            listener,
-            subject,
-            ..
-        } = question;
-        match subject {
+        let who = (shard, question.conn);
+        match question.subject {
             Subject::Password {
                 username, password, ..
             } => {
-                self.check_password((shard, conn), listener, (username, password));
+                self.ask_password(who, question.listener, username, password);
             }
             Subject::Exchange {
                 client_id,
@@ -84,71 +139,114 @@ impl Authenticator {
                 data,
                 first,
             } => {
-                let answer = self.step((shard, conn), &method, (&client_id, &data, first));
-                (self.reply)(shard, conn, answer);
+                let exchange = if first {
+                    self.begin(&method)
+                } else {
+                    self.resume(who)
+                };
+                match exchange {
+                    Some(exchange) => self.step(who, exchange, client_id, data),
+                    None => self.answer(who, Answer::Refuse(reason::BAD_AUTHENTICATION_METHOD)),
+                }
             }
         }
     }
 
-    fn check_password(
-        &self,
-        (shard, conn): (ShardId, ConnId),
-        listener: u16,
-        (username, password): (Option<Box<str>>, Option<Box<[u8]>>),
-    ) {
-        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let file = rules
-            .listeners
-            .get(usize::from(listener))
-            .and_then(|rules| rules.passwords.clone());
-        let (Some(file), Some(username)) = (file, username) else {
-            (self.reply)(shard, conn, Answer::Refuse(reason::NOT_AUTHORIZED));
+    fn ask_password(&self, who: Who, listener: u16, username: Option<Box<str>>, password: Option<Box<[u8]>>) {
+        let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
+        let (Some(file), Some(username)) = (rules.passwords(listener), username) else {
+            // A reload took the file away after the question was asked; the client may try again.
+            self.answer(who, Answer::Refuse(reason::NOT_AUTHORIZED));
             return;
         };
-        let reply = self.reply.clone();
-        let answer = move |right: bool| {
-            let answer = if right {
+        let file = Arc::clone(file);
+        let check = move || {
+            let given = password.is_some();
+            // Hashed in any case: the time that it takes says nothing about why.
+            file.verify(&username, &password.unwrap_or_default()) && given
+        };
+        let reply = Arc::clone(&self.reply);
+        let answer = move |granted| {
+            let answer = if granted {
                 Answer::Accept {
                     username: None,
                     data: None,
                 }
             } else {
-                // Mosquitto's code for a wrong password: 5, and 135 in MQTT 5.0.
                 Answer::Refuse(reason::NOT_AUTHORIZED)
             };
-            reply(shard, conn, answer);
+            reply(who.0, who.1, answer);
         };
-        let password = password.unwrap_or_default().into_vec();
-        if self
-            .pool
-            .submit(Job::password(file, username.into(), password, answer))
-            .is_err()
-        {
-            (self.reply)(shard, conn, Answer::Refuse(reason::SERVER_BUSY));
+        self.submit(who, Job::new(check, answer));
+    }
+
+    fn begin(&self, method: &str) -> Option<Exchange> {
+        let method = self.methods.iter().find(|known| known.name() == method)?;
+        Some(Exchange {
+            method: Arc::clone(method),
+            state: None,
+            since: Instant::now(),
+        })
+    }
+
+    fn resume(&self, who: Who) -> Option<Exchange> {
+        self.exchanges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&who)
+    }
+
+    fn step(&self, who: Who, mut exchange: Exchange, client_id: Box<str>, data: Box<[u8]>) {
+        // The pool's own answer is yes or no; what the step said is left here for it.
+        let outcome = Arc::new(Mutex::new(None));
+        let (said, exchanges) = (Arc::clone(&outcome), Arc::clone(&self.exchanges));
+        let check = move || {
+            let step = exchange.method.step(
+                &mut exchange.state,
+                &Said {
+                    client_id: &client_id,
+                    data: &data,
+                },
+            );
+            if matches!(step, Step::Continue(_)) {
+                keep(&exchanges, who, exchange);
+            }
+            *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(Answer::from(step));
+            true
+        };
+        let reply = Arc::clone(&self.reply);
+        let answer = move |_| {
+            let said = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Nothing was said if the method panicked or the broker stops.
+            reply(
+                who.0,
+                who.1,
+                said.unwrap_or(Answer::Refuse(reason::UNSPECIFIED_ERROR)),
+            );
+        };
+        self.submit(who, Job::new(check, answer));
+    }
+
+    fn submit(&self, who: Who, job: Job) {
+        if self.pool.submit(job).is_err() {
+            self.answer(who, Answer::Refuse(reason::SERVER_BUSY));
         }
     }
 
-    fn step(
-        &self,
-        key: (ShardId, ConnId),
-        method: &str,
-        (client_id, data, first): (&str, &[u8], bool),
-    ) -> Answer {
-        let Some(method) = self.methods.get(method) else {
-            return Answer::Refuse(reason::BAD_AUTHENTICATION_METHOD);
-        };
-        let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = if first {
-            None
-        } else {
-            exchanges.remove(&key).flatten()
-        };
-        let answer = method.step(&mut state, client_id, data);
-        if matches!(answer, Answer::Continue { .. }) {
-            exchanges.insert(key, state);
-        } else {
-            exchanges.remove(&key);
-        }
-        answer
+    fn answer(&self, (shard, conn): Who, answer: Answer) {
+        (self.reply)(shard, conn, answer);
     }
 }
+
+/// Keeps an exchange for its next step, and throws out those whose clients never came back.
+fn keep(exchanges: &Mutex<HashMap<Who, Exchange>>, who: Who, mut exchange: Exchange) {
+    let mut exchanges = exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+    exchange.since = Instant::now();
+    if exchanges.len() >= EXCHANGES_SWEPT {
+        exchanges.retain(|_, exchange| exchange.since.elapsed() < EXCHANGE_MAX);
+    }
+    exchanges.insert(who, exchange);
+}
+
+#[cfg(test)]
+mod tests;

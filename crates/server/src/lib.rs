@@ -9,9 +9,16 @@
 //! - A pump never blocks but in its poll; what takes time goes to the authenticator or the log's thread.
 //! - A reload that fails changes nothing.
 
-pub mod logging;
-pub mod pump;
-pub mod boot;
 pub mod access;
 pub mod authenticator;
+mod banner;
+pub mod boot;
+mod control;
+pub mod logging;
+mod process;
+pub mod pump;
+mod run;
+mod sys;
 pub mod translate;
+
+pub use run::{StartError, run};

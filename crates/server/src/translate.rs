@@ -1,17 +1,15 @@
-//! From what the configuration says to what shards, listeners and rules need.
+//! From what the configuration says to what shards and listeners are made of.
+//!
+//! Before: a [`Config`] that was read and checked. After: [`Settings`] go to every shard, [`Entrance`]s to
+//! [`crate::boot`]. Both are in the order of the configuration's listeners: their index is the listener's number.
 
-use crate::access::{ListenerRules, Rules};
 use crate::boot::Entrance;
 use crate::pump::Transport;
-use pondhawk_auth::{AclFile, LoadError, PasswordFile, Symlinks};
 use pondhawk_broker::{Homes, ListenerSettings, Settings};
 use pondhawk_codec::{Qos, Version};
-use pondhawk_config::{Address, Config, Listener, Protocol, SocketDomain};
+use pondhawk_config::{Address, Config, Limits, Listener, Protocol, SocketDomain};
 use pondhawk_net::{Domain, ListenSpec, TcpSpec, WsSettings};
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How many shards the configuration asks for: as many as there are cores, if it does not say.
 #[must_use]
@@ -23,93 +21,94 @@ pub fn shards(config: &Config) -> u8 {
         .clamp(1, Homes::SHARDS_MAX)
 }
 
-/// The settings of every shard of `shards`.
+/// The settings of each of `shards` shards. What is limited for the whole broker is divided among them.
 #[must_use]
 pub fn settings(config: &Config, shards: u8) -> Settings {
     let (limits, mqtt) = (&config.limits, &config.mqtt);
-    let none = |limit: Option<usize>| limit.unwrap_or(0);
-    let share = |limit: Option<usize>| none(limit).div_ceil(usize::from(shards));
-    Settings {
+    let expiration = mqtt.persistent_client_expiration;
+    let mut settings = Settings {
         max_inflight_messages: limits.max_inflight_messages.unwrap_or(0),
-        outbox: pondhawk_broker::OutboxLimits {
-            inflight_bytes: none(limits.max_inflight_bytes),
-            queued_messages: none(limits.max_queued_messages),
-            queued_bytes: none(limits.max_queued_bytes),
-        },
         queue_qos0_messages: mqtt.queue_qos0_messages,
         max_packet_size: limits.max_packet_size,
         max_connect_packet_size: limits.max_connect_packet_size,
-        message_size_limit: none(limits.message_size_limit),
+        message_size_limit: limits.message_size_limit.unwrap_or(0),
         max_keepalive_s: mqtt.max_keepalive.unwrap_or(0),
         retain_available: mqtt.retain_available,
         upgrade_outgoing_qos: mqtt.upgrade_outgoing_qos,
         allow_duplicate_messages: mqtt.allow_duplicate_messages,
-        persistent_client_expiration_s: mqtt.persistent_client_expiration.map(whole_seconds),
+        persistent_client_expiration_s: expiration
+            .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
         check_retain_source: mqtt.check_retain_source,
         client_id_prefix: mqtt.clientid_prefixes.as_deref().map(Into::into),
         max_output_bytes: limits.max_output_bytes,
         max_client_id_bytes: limits.max_client_id_bytes,
         max_username_bytes: limits.max_username_bytes,
-        max_subscriptions: none(limits.max_subscriptions_per_client),
+        max_subscriptions: limits.max_subscriptions_per_client.unwrap_or(0),
         max_user_properties: limits.max_user_properties,
         max_topic_levels: limits.max_topic_levels,
-        max_retained_messages: share(limits.max_retained_messages),
-        max_retained_bytes: share(limits.max_retained_bytes),
+        max_retained_messages: share(limits.max_retained_messages, shards),
+        max_retained_bytes: share(limits.max_retained_bytes, shards),
         allow_session_transfer: mqtt.allow_session_transfer,
         refused_filters: mqtt
             .refuse_subscribe
             .iter()
             .map(|filter| filter.as_str().into())
             .collect(),
-        connect_timeout_ms: limits.connect_timeout.as_millis() as u64,
-        listeners: config.listeners.iter().map(listener_settings).collect(),
+        connect_timeout_ms: u64::try_from(limits.connect_timeout.as_millis()).unwrap_or(u64::MAX),
+        persistent: config.persistence.enabled,
+        listeners: config.listeners.iter().map(listener).collect(),
         ..Settings::default()
-    }
+    };
+    outbox(&mut settings, limits);
+    settings
 }
 
-fn whole_seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+fn outbox(settings: &mut Settings, limits: &Limits) {
+    settings.outbox.inflight_bytes = limits.max_inflight_bytes.unwrap_or(0);
+    settings.outbox.queued_messages = limits.max_queued_messages.unwrap_or(0);
+    settings.outbox.queued_bytes = limits.max_queued_bytes.unwrap_or(0);
 }
 
-fn listener_settings(listener: &Listener) -> ListenerSettings {
-    let accepted = listener.accept_versions;
-    let versions = [
-        (accepted.v31, Version::V31),
-        (accepted.v311, Version::V311),
-        (accepted.v5, Version::V5),
-    ];
+/// One shard's part of a limit; 0 is none, as a limit of 0 is.
+fn share(limit: Option<usize>, shards: u8) -> usize {
+    limit.unwrap_or(0).div_ceil(usize::from(shards.max(1)))
+}
+
+fn listener(listener: &Listener) -> ListenerSettings {
+    let versions = [Version::V31, Version::V311, Version::V5];
+    let accepted = |version: &Version| listener.accept_versions.accepts(version.level());
     ListenerSettings {
         max_qos: Qos::from_u8(listener.max_qos).unwrap_or(Qos::ExactlyOnce),
         max_topic_alias: listener.max_topic_alias,
         max_topic_alias_broker: listener.max_topic_alias_broker,
         mount_point: listener.mount_point.as_deref().map(Into::into),
-        versions: versions
-            .into_iter()
-            .filter(|(on, _)| *on)
-            .map(|(_, version)| version)
-            .collect(),
+        versions: versions.into_iter().filter(accepted).collect(),
         use_username_as_client_id: listener.use_username_as_clientid,
         allow_zero_length_client_id: listener.access.allow_zero_length_clientid,
         auto_id_prefix: listener.access.auto_id_prefix.as_str().into(),
     }
 }
 
-/// Where clients come in.
+/// The listeners to be opened.
 #[must_use]
 pub fn entrances(config: &Config) -> Vec<Entrance> {
-    let entrance = |listener: &Listener| Entrance {
+    config
+        .listeners
+        .iter()
+        .map(|listener| entrance(listener, config))
+        .collect()
+}
+
+fn entrance(listener: &Listener, config: &Config) -> Entrance {
+    Entrance {
         spec: spec(listener),
-        transport: match listener.protocol {
-            Protocol::Websockets => Transport::WebSocket(Arc::new(WsSettings {
-                origins: listener.websockets_origins.clone(),
-                max_header_bytes: config.limits.packet_buffer_size,
-            })),
-            Protocol::Mqtt | Protocol::HttpApi => Transport::Plain,
-        },
-        max: listener.max_connections.and_then(|max| i64::try_from(max).ok()),
+        transport: transport(listener, config),
+        max: listener
+            .max_connections
+            .map(|max| i64::try_from(max).unwrap_or(i64::MAX)),
+        // Nobody asked for `::1` in so many words.
         optional: config.local_only,
-    };
-    config.listeners.iter().map(entrance).collect()
+    }
 }
 
 fn spec(listener: &Listener) -> ListenSpec {
@@ -117,67 +116,29 @@ fn spec(listener: &Listener) -> ListenSpec {
         Address::Unix(path) => ListenSpec::Unix(path.clone()),
         Address::Tcp { host, port } => {
             let mut spec = TcpSpec::new(host.as_deref(), *port);
-            spec.interface = listener.bind_interface.clone();
             spec.domain = match listener.socket_domain {
                 None => Domain::Any,
                 Some(SocketDomain::Ipv4) => Domain::V4,
                 Some(SocketDomain::Ipv6) => Domain::V6,
             };
+            spec.interface.clone_from(&listener.bind_interface);
             ListenSpec::Tcp(spec)
         }
     }
 }
 
-/// Reads every password and access control file that the configuration names, each once.
-///
-/// # Errors
-/// The first file that cannot be read or has a bad line. Nothing is in force then.
-pub fn rules(config: &Config, warnings: &mut Vec<String>) -> Result<Rules, LoadError> {
-    let symlinks = Symlinks::from_env();
-    let mut passwords: HashMap<PathBuf, Arc<PasswordFile>> = HashMap::new();
-    let mut acls: HashMap<PathBuf, AclFile> = HashMap::new();
-    let mut rules = Rules {
-        connections_max: config
-            .limits
-            .global_max_connections
-            .and_then(|max| i64::try_from(max).ok()),
-        sessions_max: config
-            .limits
-            .global_max_clients
-            .and_then(|max| i64::try_from(max).ok()),
-        ..Rules::default()
-    };
-    for listener in &config.listeners {
-        let access = &listener.access;
-        rules.listeners.push(ListenerRules {
-            allow_anonymous: access.allow_anonymous,
-            passwords: once(&mut passwords, access.password_file.as_deref(), |path| {
-                let file = PasswordFile::load(path, symlinks)?;
-                warnings.extend(file.warnings().iter().map(ToString::to_string));
-                Ok(Arc::new(file))
-            })?,
-            acl: once(&mut acls, access.acl_file.as_deref(), |path| {
-                let file = AclFile::load(path, symlinks)?;
-                warnings.extend(file.warnings().iter().map(ToString::to_string));
-                Ok(file)
-            })?,
-        });
+/// The HTTP API has been refused before: this build does not have it, see [`pondhawk_config::unsupported`].
+fn transport(listener: &Listener, config: &Config) -> Transport {
+    match listener.protocol {
+        Protocol::Mqtt | Protocol::HttpApi => Transport::Plain,
+        Protocol::Websockets => Transport::WebSocket(Arc::new(WsSettings {
+            origins: listener.websockets_origins.clone(),
+            max_header_bytes: match config.limits.packet_buffer_size {
+                0 => WsSettings::default().max_header_bytes,
+                bytes => bytes,
+            },
+        })),
     }
-    Ok(rules)
-}
-
-fn once<T: Clone>(
-    known: &mut HashMap<PathBuf, T>,
-    path: Option<&Path>,
-    load: impl FnOnce(&Path) -> Result<T, LoadError>,
-) -> Result<Option<T>, LoadError> {
-    let Some(path) = path else { return Ok(None) };
-    if let Some(file) = known.get(path) {
-        return Ok(Some(file.clone()));
-    }
-    let file = load(path)?;
-    known.insert(path.to_owned(), file.clone());
-    Ok(Some(file))
 }
 
 #[cfg(test)]
@@ -185,51 +146,74 @@ mod tests {
     use super::*;
 
     fn config(text: &str) -> Config {
-        Config::from_text(text, "test.conf").expect("valid")
+        Config::from_text(text, "test.conf").unwrap()
     }
 
     #[test]
-    fn settings_follow_the_directives() {
+    fn the_defaults_of_both_crates_agree() {
+        let ours = settings(&config("listener 1883\n"), 1);
+        let theirs = Settings::default();
+        // Whatever differs is a default that one of the two tables has wrong.
+        assert_eq!(format!("{ours:#?}"), format!("{theirs:#?}"));
+    }
+
+    #[test]
+    fn limits_of_the_broker_are_divided() {
+        let config = config("max_retained_messages 10\nlistener 1\n");
+        assert_eq!(settings(&config, 4).max_retained_messages, 3);
+        assert_eq!(settings(&config, 1).max_retained_messages, 10);
+        assert_eq!(share(None, 4), 0);
+    }
+
+    #[test]
+    fn values_arrive() {
         let config = config(
-            "max_inflight_messages 7\nmax_queued_messages 9\nmax_retained_messages 10\nlistener 1\nmax_qos 1\nmount_point m/\n\
-             accept_protocol_versions 4,5\nlistener 0 /tmp/x.sock\n",
+            "max_inflight_messages 7\nmax_queued_messages 0\nmax_inflight_bytes 5\nmessage_size_limit 9\n\
+             persistent_client_expiration 2d\nclientid_prefixes dev-\nlistener 1\nmax_qos 1\n\
+             mount_point m/\naccept_protocol_versions 4,5\nuse_username_as_clientid true\n",
         );
-        let settings = settings(&config, 4);
+        let settings = settings(&config, 2);
+        assert_eq!(settings.max_inflight_messages, 7);
         assert_eq!(
-            (settings.max_inflight_messages, settings.outbox.queued_messages),
-            (7, 9)
+            (settings.outbox.queued_messages, settings.outbox.inflight_bytes),
+            (0, 5)
         );
-        assert_eq!(settings.max_retained_messages, 3);
-        assert_eq!(settings.listeners.len(), 2);
-        let first = &settings.listeners[0];
-        assert_eq!(
-            (first.max_qos, first.mount_point.as_deref()),
-            (Qos::AtLeastOnce, Some("m/"))
-        );
-        assert_eq!(first.versions, [Version::V311, Version::V5]);
-        assert!(
-            matches!(&entrances(&config)[1].spec, ListenSpec::Unix(path) if path == Path::new("/tmp/x.sock"))
-        );
+        assert_eq!(settings.message_size_limit, 9);
+        assert_eq!(settings.persistent_client_expiration_s, Some(2 * 24 * 3600));
+        assert_eq!(settings.client_id_prefix.as_deref(), Some("dev-"));
+        let listener = &settings.listeners[0];
+        assert_eq!(listener.max_qos, Qos::AtLeastOnce);
+        assert_eq!(listener.mount_point.as_deref(), Some("m/"));
+        assert_eq!(listener.versions, [Version::V311, Version::V5]);
+        assert!(listener.use_username_as_client_id);
     }
 
     #[test]
-    fn defaults_are_mosquittos() {
-        let settings = settings(&config("listener 1883\n"), 2);
-        let defaults = Settings::default();
-        assert_eq!(settings.max_inflight_messages, defaults.max_inflight_messages);
-        assert_eq!(settings.outbox.queued_messages, defaults.outbox.queued_messages);
-        assert_eq!(settings.max_packet_size, defaults.max_packet_size);
-        assert_eq!(settings.max_topic_levels, defaults.max_topic_levels);
-        assert_eq!(settings.connect_timeout_ms, defaults.connect_timeout_ms);
-        assert_eq!(
-            settings.listeners[0].max_topic_alias,
-            defaults.listeners[0].max_topic_alias
+    fn listeners_keep_their_order_and_their_ways() {
+        let config = config(
+            "listener 1 localhost\nsocket_domain ipv6\nmax_connections 3\n\
+             listener 2\nprotocol websockets\nwebsockets_origin http://a\nlistener 0 /tmp/x.sock\n",
         );
+        let all = entrances(&config);
+        let ListenSpec::Tcp(first) = &all[0].spec else {
+            panic!("not TCP")
+        };
+        assert_eq!(
+            (first.host.as_deref(), first.port, first.domain),
+            (Some("localhost"), 1, Domain::V6)
+        );
+        assert_eq!((all[0].max, all[0].optional), (Some(3), false));
+        let Transport::WebSocket(settings) = &all[1].transport else {
+            panic!("not WebSockets")
+        };
+        assert_eq!(settings.origins, ["http://a"]);
+        assert_eq!(all[2].spec, ListenSpec::Unix("/tmp/x.sock".into()));
+        assert!(matches!(all[2].transport, Transport::Plain));
     }
 
     #[test]
-    fn a_missing_file_is_an_error() {
-        let config = config("listener 1883\npassword_file /nonexistent/file\n");
-        assert!(rules(&config, &mut Vec::new()).is_err());
+    fn without_a_listener_the_addresses_are_optional() {
+        let all = entrances(&config(""));
+        assert!(!all.is_empty() && all.iter().all(|entrance| entrance.optional));
     }
 }

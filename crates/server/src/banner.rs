@@ -1,0 +1,1 @@
+pub fn show(_: &pondhawk_config::Config, _: u8) {}

@@ -1,0 +1,260 @@
+//! The control loop: signals, `$SYS`, limits of the whole process. It talks to shards by letters only, so
+//! that it can stall without holding up a message.
+
+use crate::access::{EXIT_AUTH, Rules, Slots};
+use crate::authenticator::Authenticator;
+use crate::boot::Shards;
+use crate::logging::{Class, Log};
+use crate::process::{self, PidFile, Signal, Signals};
+use crate::pump::{self, Report};
+use crate::run::{StartError, exit, load_config};
+use crate::sys::{Figures, SysTree};
+use crate::translate;
+use pondhawk_config::{BrokerArgs, Config, reload_diff};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// How long a shard may take to send its figures.
+const REPORT_PATIENCE: Duration = Duration::from_secs(1);
+/// How often the process's memory is compared with `memory_limit`.
+const MEMORY_PERIOD: Duration = Duration::from_millis(200);
+/// How often the loop looks after the shards at least.
+const WATCH_PERIOD: Duration = Duration::from_secs(1);
+
+/// A broker that runs.
+pub(crate) struct Running {
+    pub(crate) args: BrokerArgs,
+    pub(crate) config: Config,
+    pub(crate) log: Log,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) shard_count: u8,
+    /// Removed at the end.
+    pub(crate) _pid_file: Option<PidFile>,
+}
+
+/// The control loop's state.
+pub(crate) struct Control {
+    running: Running,
+    shards: Shards<Arc<Rules>>,
+    signals: Signals,
+    sys: SysTree,
+    started: Instant,
+    next_sys: Option<Instant>,
+    next_memory: Option<Instant>,
+    next_sweep: Option<Instant>,
+}
+
+impl Control {
+    pub(crate) fn new(running: Running, shards: Shards<Arc<Rules>>, signals: Signals) -> Self {
+        let mut control = Control {
+            running,
+            shards,
+            signals,
+            sys: SysTree::new(),
+            started: Instant::now(),
+            next_sys: None,
+            next_memory: None,
+            next_sweep: None,
+        };
+        control.plan();
+        control
+    }
+
+    /// Stays until a signal says to stop, or a shard has failed.
+    pub(crate) fn serve(mut self) -> Result<(), StartError> {
+        self.publish_sys();
+        loop {
+            let due = [self.next_sys, self.next_memory, self.next_sweep]
+                .into_iter()
+                .flatten()
+                .min();
+            let wait = due.map_or(WATCH_PERIOD, |due| due.saturating_duration_since(Instant::now()));
+            match self.signals.wait(wait.min(WATCH_PERIOD)) {
+                Some(Signal::Stop) => return self.stop(),
+                Some(signal) => self.obey(signal),
+                None => {}
+            }
+            if self.shards.any_ended() {
+                let error = "Error: a shard has stopped unexpectedly; the broker ends. Please report this with the log.";
+                self.running.log.write(Class::Error, error);
+                return Err(StartError::new(exit::FAILED, error, None));
+            }
+            self.do_due(Instant::now());
+        }
+    }
+
+    fn stop(self) -> Result<(), StartError> {
+        if self.shards.stop() {
+            return Ok(());
+        }
+        Err(StartError::new(
+            exit::FAILED,
+            "Error: a shard failed while stopping.",
+            None,
+        ))
+    }
+
+    fn obey(&mut self, signal: Signal) {
+        match signal {
+            Signal::Stop => {}
+            Signal::Reload => self.reload(),
+            Signal::ReopenLog => {
+                if let Err(error) = self.running.log.reopen() {
+                    self.running.log.write(Class::Error, error);
+                }
+            }
+            Signal::Save => {
+                let text = "Nothing to save: persistence is off.";
+                self.running.log.write(Class::Information, text);
+            }
+            Signal::DumpTree => self.dump_tree(),
+        }
+    }
+
+    /// Sets the times of what happens periodically.
+    fn plan(&mut self) {
+        let now = Instant::now();
+        let config = &self.running.config;
+        self.next_sys = config
+            .mqtt
+            .sys_interval
+            .map(|period| now + until_multiple_of(period));
+        self.next_memory = config.limits.memory_limit.map(|_| now);
+        self.next_sweep = config.mqtt.retain_expiry_interval.map(|period| now + period);
+    }
+
+    fn do_due(&mut self, now: Instant) {
+        let is_due = |next: Option<Instant>| next.is_some_and(|next| next <= now);
+        if is_due(self.next_memory) {
+            self.check_memory();
+            self.next_memory = Some(now + MEMORY_PERIOD);
+        }
+        if is_due(self.next_sweep) {
+            self.shards.tell(|| pump::Control::Sweep);
+            self.next_sweep = self
+                .running
+                .config
+                .mqtt
+                .retain_expiry_interval
+                .map(|period| now + period);
+        }
+        if is_due(self.next_sys) {
+            self.publish_sys();
+            let period = self.running.config.mqtt.sys_interval;
+            self.next_sys = period.map(|period| Instant::now() + until_multiple_of(period));
+        }
+    }
+
+    /// Over `memory_limit` new clients are refused until memory is free again.
+    fn check_memory(&mut self) {
+        let Some(limit) = self.running.config.limits.memory_limit else {
+            return;
+        };
+        let over = process::resident_bytes().is_some_and(|bytes| bytes > limit as u64);
+        if self.running.slots.set_overloaded(over) != over {
+            let text = if over {
+                "Warning: memory_limit is reached: new clients and messages are refused."
+            } else {
+                "Memory is below memory_limit again."
+            };
+            self.running.log.write(Class::Warning, text);
+        }
+    }
+
+    /// Publishes the `$SYS` topics that have changed.
+    fn publish_sys(&mut self) {
+        if self.running.config.mqtt.sys_interval.is_none() {
+            return;
+        }
+        let Some(figures) = self.figures() else { return };
+        let changed = self.sys.update(&figures);
+        let messages = changed
+            .into_iter()
+            .map(|(topic, payload)| (topic, payload.into_bytes(), true))
+            .collect();
+        self.shards.tell_first(pump::Control::Publish(messages));
+    }
+
+    /// The figures of all shards together; `None` if one does not answer in time.
+    fn figures(&self) -> Option<Figures> {
+        let (to, from) = mpsc::channel::<Report>();
+        self.shards.tell(|| pump::Control::Report(to.clone()));
+        let mut figures = Figures {
+            uptime: self.started.elapsed(),
+            ..Figures::default()
+        };
+        for _ in 0..self.running.shard_count {
+            figures.add(&from.recv_timeout(REPORT_PATIENCE).ok()?);
+        }
+        figures.resident_bytes = process::resident_bytes();
+        Some(figures)
+    }
+
+    fn dump_tree(&self) {
+        let (to, from) = mpsc::channel::<String>();
+        self.shards.tell(|| pump::Control::Describe(to.clone()));
+        for shard in 0..self.running.shard_count {
+            let Ok(text) = from.recv_timeout(REPORT_PATIENCE) else {
+                return;
+            };
+            println!(
+                "Subscriptions of one of {} shards ({shard}):\n{text}",
+                self.running.shard_count
+            );
+        }
+    }
+
+    /// SIGHUP: everything is read and checked first; on any error all stays as it is.
+    fn reload(&mut self) {
+        self.running.log.write(Class::Information, "Reloading config.");
+        if let Err(error) = self.try_reload() {
+            for line in &error.lines {
+                self.running.log.write(Class::Error, line);
+            }
+            let text = "Error: The configuration was not reloaded; the old one stays in force.";
+            self.running.log.write(Class::Error, text);
+        }
+    }
+
+    fn try_reload(&mut self) -> Result<(), StartError> {
+        let new = load_config(&self.running.args)?;
+        let reload = reload_diff(&self.running.config, &new);
+        let (rules, warnings) = Rules::load(&reload.config, Vec::new())
+            .map_err(|error| StartError::new(EXIT_AUTH, error, None))?;
+        let running = &mut self.running;
+        running
+            .log
+            .reconfigure(&reload.config.logging)
+            .map_err(|error| StartError::new(exit::INVALID, error, None))?;
+        for warning in warnings.iter().chain(&reload.config.warnings) {
+            running.log.write(Class::Warning, warning);
+        }
+        for change in &reload.restart {
+            running.log.write(
+                Class::Warning,
+                format_args!("Warning: The change of {change} takes effect when the broker is restarted."),
+            );
+        }
+        let rules = Arc::new(rules);
+        let settings = Arc::new(translate::settings(&reload.config, running.shard_count));
+        running.authenticator.set_rules(rules.clone());
+        running.slots.reload(&reload.config);
+        running.config = reload.config;
+        self.shards
+            .tell(|| pump::Control::Reload(settings.clone(), rules.clone()));
+        self.plan();
+        Ok(())
+    }
+}
+
+/// How long until the wall clock is at a multiple of `period`, as Mosquitto 2.1 times its `$SYS` topics.
+fn until_multiple_of(period: Duration) -> Duration {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let period_ms = period.as_millis().max(1);
+    let left = period_ms - since.as_millis() % period_ms;
+    Duration::from_millis(u64::try_from(left).unwrap_or(1000))
+}
