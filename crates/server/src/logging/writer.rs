@@ -10,7 +10,7 @@ use super::sink::{Line, Sinks};
 use super::stamp::Stamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
@@ -38,13 +38,13 @@ enum Order {
 
 enum Item {
     Line(Entry),
-    /// There is an order.
-    Look,
+    Order(Order),
 }
 
 /// The writer's near end.
 pub(super) struct Writer {
     queue: SyncSender<Item>,
+    /// For orders that find the queue full; obeyed when it is not.
     orders: Sender<Order>,
     lost: Arc<AtomicU64>,
 }
@@ -108,9 +108,10 @@ impl Writer {
     }
 
     fn order(&self, order: Order) {
-        // A writer that is gone needs no orders, and one with a full queue looks anyway.
-        let _gone = self.orders.send(order);
-        let _full = self.queue.try_send(Item::Look);
+        if let Err(TrySendError::Full(Item::Order(order))) = self.queue.try_send(Item::Order(order)) {
+            // A writer that is gone needs no orders.
+            let _gone = self.orders.send(order);
+        }
     }
 }
 
@@ -126,27 +127,36 @@ struct Desk {
 impl Desk {
     fn work(mut self, entries: &Receiver<Item>, orders: &Receiver<Order>) {
         while let Ok(first) = entries.recv() {
-            let mut next = Some(first);
-            while let Some(item) = next {
-                match item {
-                    Item::Line(entry) => self.take(&entry),
-                    Item::Look => {
-                        if let Some(told) = self.obey_all(orders) {
-                            let _unheard = told.send(());
-                            return;
-                        }
-                    }
-                }
-                next = entries.try_recv().ok();
-            }
-            self.tell_lost();
-            self.sinks.flush(&mut self.pending);
-            // Where the queue was too full to say that there is an order, it is found here.
-            if let Some(told) = self.obey_all(orders) {
+            let taken = std::iter::once(first).chain(entries.try_iter().take(QUEUE_LINES));
+            let end = self.take_all(taken);
+            self.settle();
+            let end = end.or_else(|| orders.try_iter().find_map(|order| self.obey(order)));
+            if let Some(told) = end {
                 let _unheard = told.send(());
                 return;
             }
         }
+    }
+
+    /// Takes what is queued, in order; whom to tell if one of it is the end.
+    fn take_all(&mut self, mut items: impl Iterator<Item = Item>) -> Option<Sender<()>> {
+        items.find_map(|item| match item {
+            Item::Line(entry) => {
+                self.take(&entry);
+                None
+            }
+            Item::Order(order) => {
+                // What was logged before goes by what held before.
+                self.settle();
+                self.obey(order)
+            }
+        })
+    }
+
+    /// Writes what was taken.
+    fn settle(&mut self) {
+        self.tell_lost();
+        self.sinks.flush(&mut self.pending);
     }
 
     fn tell_lost(&mut self) {
@@ -184,14 +194,6 @@ impl Desk {
         if self.pending.len() >= BATCH_BYTES {
             self.sinks.flush(&mut self.pending);
         }
-    }
-
-    /// Obeys the orders that there are; whom to tell if that is the end.
-    fn obey_all(&mut self, orders: &Receiver<Order>) -> Option<Sender<()>> {
-        // What was logged before goes by what held before.
-        self.tell_lost();
-        self.sinks.flush(&mut self.pending);
-        orders.try_iter().find_map(|order| self.obey(order))
     }
 
     /// Does what is ordered; whom to tell if that is the end.
