@@ -200,7 +200,8 @@ fn message_size_limit_drops_but_acknowledges() {
     writer.expect(ack(PUBACK, 1));
     let mut new = Client::clean(&broker, V5, "new");
     new.send(Publish::new(V5, "size", "eleven bytes").qos(1, 1).bytes());
-    new.expect([PUBACK, 3, 0, 1, 0x95]);
+    // "Implementation specific" since Mosquitto 2.1, "packet too large" before.
+    new.expect([PUBACK, 3, 0, 1, if broker::ours() { 0x83 } else { 0x95 }]);
     writer.publish("size", "ten bytes!", 1);
     reader.receive("size", "ten bytes!");
 }

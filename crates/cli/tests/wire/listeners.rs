@@ -207,10 +207,10 @@ fn local_only_mode_listens_on_loopback() {
     let listening = std::fs::read_to_string(format!("/proc/{}/net/tcp", broker.pid())).unwrap();
     let port = format!(":{:04X} 00000000:0000 0A", broker.port());
     let addresses: Vec<&str> = listening.lines().filter(|line| line.contains(&port)).collect();
-    assert_eq!(addresses.len(), 1, "{addresses:?}");
+    let loopback = addresses.iter().all(|line| line.contains("0100007F:"));
     assert!(
-        addresses[0].contains("0100007F:"),
-        "not bound to loopback: {addresses:?}"
+        !addresses.is_empty() && loopback,
+        "not on loopback alone: {addresses:?}"
     );
 }
 
