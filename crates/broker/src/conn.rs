@@ -45,6 +45,17 @@ pub(crate) enum Phase {
     Closing,
 }
 
+/// Where a connected client stands in authenticating again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reauth {
+    /// It does not.
+    No,
+    /// A question is pending; all must be done by then.
+    Asked(Millis),
+    /// The client owes the next AUTH; all must be done by then.
+    Owed(Millis),
+}
+
 /// A CONNECT that is kept until it is decided.
 pub(crate) struct Asked {
     frame: Box<[u8]>,
@@ -91,8 +102,10 @@ pub(crate) struct Conn {
     pub(crate) listener: u16,
     /// Marked in this turn's effects.
     pub(crate) dirty: bool,
-    /// Asked to authenticate again.
-    pub(crate) reauthenticating: bool,
+    /// Something for it was held back, since its output had no room.
+    pub(crate) starved: bool,
+    /// Where it stands in authenticating again.
+    pub(crate) reauth: Reauth,
     /// The session's index, once connected.
     pub(crate) session: Option<u32>,
     pub(crate) phase: Phase,
@@ -112,7 +125,8 @@ impl Conn {
         Conn {
             listener,
             dirty: false,
-            reauthenticating: false,
+            starved: false,
+            reauth: Reauth::No,
             session: None,
             phase: Phase::Greeting,
             link: Link::new(Version::V311),

@@ -1,13 +1,15 @@
 //! The end of a successful CONNECT: session, CONNACK, and what the session had waiting.
 
 use crate::conn::Phase;
-use crate::connect::{Entry, find_method};
-use crate::effects::{Effects, Persist};
+use crate::connect::Entry;
+use crate::effects::Effects;
+use crate::exchange::find_method;
 use crate::host::{Host, Note, NoteKind, Slot};
 use crate::id::ConnId;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::timers::Timer;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use pondhawk_codec::packet::Connack;
 use pondhawk_codec::{Packet, PropertiesBuf, Property, Qos, TooLarge, Version, reason};
@@ -34,7 +36,6 @@ impl<H: Host> Shard<H> {
         if !self.host.reserve(Slot::Session) {
             return None;
         }
-        let mount_len = self.mounted(listener, "").len() as u16;
         let session = Session {
             client_id: entry.client_id.into(),
             username: entry.username.map(Into::into),
@@ -48,7 +49,9 @@ impl<H: Host> Shard<H> {
             expires_at: Millis::MAX,
             will: None,
             source: None,
-            mount_len,
+            mount: self.mount_point(listener),
+            replay: None,
+            stored: false,
         };
         Some((self.begin_session(session, fx), false))
     }
@@ -60,7 +63,7 @@ impl<H: Host> Shard<H> {
         (entry, expiry_s): (&Entry<'_>, u32),
         fx: &mut Effects,
     ) {
-        let mount_len = self.mounted(listener, "").len() as u16;
+        let mount = self.mount_point(listener);
         let identity = self.host.identify(listener, entry.username, entry.client_id);
         let Some(session) = self.sessions.get_mut(index) else {
             return;
@@ -68,21 +71,19 @@ impl<H: Host> Shard<H> {
         session.identity = identity;
         session.username = entry.username.map(Into::into);
         session.listener = listener;
-        session.mount_len = mount_len;
+        session.mount = mount;
         session.source = None;
         session.expiry_s = expiry_s;
         session.expires_at = Millis::MAX;
         // Back before its delay has passed: the will is not sent. [MQTT-3.1.3-9]
         session.will = None;
         session.outbox.resume();
-        if self.settings.persistent {
-            let (client_id, username) = (session.client_id.clone(), session.username.clone());
-            fx.persist(Persist::Session {
-                client_id,
-                username,
-                expiry_s,
-            });
-        }
+        self.store_session(index, fx);
+    }
+
+    fn mount_point(&self, listener: u16) -> Option<Box<str>> {
+        let rules = self.settings.listeners.get(usize::from(listener))?;
+        rules.mount_point.clone()
     }
 
     /// Seconds that the session outlives its connection.

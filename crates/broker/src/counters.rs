@@ -35,6 +35,8 @@ pub struct Counters {
     pub queued_bytes: u64,
     /// Nodes of the subscription trie now.
     pub trie_nodes: u64,
+    /// SUBACKs, acknowledgements and searches for retained messages that wait for something now.
+    pub waiting: u64,
 }
 
 impl Counters {
@@ -67,5 +69,6 @@ impl Counters {
         self.queued += other.queued;
         self.queued_bytes += other.queued_bytes;
         self.trie_nodes += other.trie_nodes;
+        self.waiting += other.waiting;
     }
 }

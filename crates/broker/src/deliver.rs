@@ -7,7 +7,7 @@ use crate::effects::{Effects, Persist};
 use crate::hold::Holds;
 use crate::host::{Host, Note, NoteKind};
 use crate::id::{ConnId, SessionId, SessionRef, ShardId};
-use crate::session::Session;
+use crate::session::{Session, is_under};
 use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::trie::Subscription;
@@ -69,7 +69,7 @@ impl<H: Host> Parts<'_, H> {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        if !self.host.may_receive(&session.identity, view.topic) {
+        if !session.may_see(view.topic) || !self.host.may_receive(&session.identity, view.topic) {
             return;
         }
         // [MQTT-3.8.4-6] [MQTT-3.8.4-8]
@@ -82,6 +82,12 @@ impl<H: Host> Parts<'_, H> {
         let retain = subscription.retain_as_published && view.retain;
         let delivery = Delivery { qos, retain, ids };
         match (session.conn, qos) {
+            // What waits in front of it may be of QoS 0 too, and of the same topic. [MQTT-4.6.0-6]
+            (Some(_), Qos::AtMostOnce)
+                if self.settings.queue_qos0_messages && session.outbox.queue_len() > 0 =>
+            {
+                self.queue(message, index, delivery, fx);
+            }
             (Some(conn), Qos::AtMostOnce) => self.send_qos0(message, (index, conn), &delivery, fx),
             (Some(conn), _) => self.send_acked(message, (index, conn), delivery, fx),
             (None, Qos::AtMostOnce) if !self.settings.queue_qos0_messages => {}
@@ -127,12 +133,12 @@ impl<H: Host> Parts<'_, H> {
             return;
         }
         let settings = self.settings;
-        let (Some(session), Some(state)) = (self.sessions.get_mut(index), self.conns.get(conn)) else {
+        let (Some(session), Some(state)) = (self.sessions.get_mut(index), self.conns.get_mut(conn)) else {
             return;
         };
-        let window = state
-            .has_room(settings.max_output_bytes)
-            .then_some(state.link.window);
+        let room = state.has_room(settings.max_output_bytes);
+        state.starved |= !room;
+        let window = room.then_some(state.link.window);
         let shared = message.shared().clone();
         let record = (settings.persistent && session.is_kept())
             .then(|| (session.client_id.clone(), shared.clone(), delivery.clone()));
@@ -204,7 +210,7 @@ impl<H: Host> Parts<'_, H> {
             delivery,
             id,
             dup,
-            hidden: usize::from(session.mount_len),
+            hidden: session.mount.as_deref().map_or(0, str::len),
         };
         let appended = self
             .layouts
@@ -242,19 +248,27 @@ impl<H: Host> Parts<'_, H> {
         let Some(conn_index) = session.conn else {
             return false;
         };
-        let Some(conn) = self.conns.get(conn_index) else {
+        let Some(conn) = self.conns.get_mut(conn_index) else {
             return false;
         };
         if !conn.has_room(settings.max_output_bytes) {
+            conn.starved |= !session.outbox.is_empty();
             return false;
         }
-        let Session { outbox, identity, .. } = session;
+        let Session {
+            outbox,
+            identity,
+            mount,
+            ..
+        } = session;
         let (host, now) = (&*self.host, self.now);
         let mut dropped = 0;
         // Rights as they are now; expiry counts only before the first sending. [MQTT-4.3.3-7]
         let mut keep = |message: &Message, before: bool| {
             let view = message.view();
-            let keep = host.may_receive(identity, view.topic) && (before || !view.is_expired(now));
+            let keep = is_under(mount.as_deref(), view.topic)
+                && host.may_receive(identity, view.topic)
+                && (before || !view.is_expired(now));
             dropped += u64::from(!keep);
             keep
         };

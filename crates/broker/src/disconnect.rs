@@ -36,7 +36,9 @@ impl<H: Host> Shard<H> {
             if session.expiry_s == 0 && expiry_s > 0 {
                 return Err(Violation::ExpiryRaised);
             }
-            session.expiry_s = expiry_s;
+            let max = self.settings.persistent_client_expiration_s;
+            session.expiry_s = expiry_s.min(max.unwrap_or(u32::MAX));
+            self.store_session(index, fx);
         }
         self.note_packet(index, false, "DISCONNECT");
         // [MQTT-3.1.2-10] [MQTT-3.14.4-3]

@@ -21,6 +21,8 @@ pub(crate) enum Then {
     },
     /// The shard that asked is told.
     Confirm { shard: ShardId, token: u32 },
+    /// A SUBACK has one thing less to wait for.
+    Suback { token: u32 },
 }
 
 #[derive(Debug)]
@@ -37,6 +39,8 @@ struct Hold {
 pub(crate) struct Holds {
     holds: Option<Arena<Hold>>,
     by_ticket: VecDeque<(Ticket, u32)>,
+    /// All up to this one is durable.
+    durable: Ticket,
     /// The hold that persist records of this moment belong to.
     current: Option<u32>,
 }
@@ -68,6 +72,10 @@ impl Holds {
         Some(token)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.holds.as_ref().map_or(0, Arena::len)
+    }
+
     fn current_hold(&mut self) -> Option<&mut Hold> {
         let token = self.current?;
         self.holds.as_mut()?.get_mut(token)
@@ -81,7 +89,7 @@ impl<H: Host> Shard<H> {
         let Some(hold) = self.holds.holds.as_mut().and_then(|holds| holds.get_mut(token)) else {
             return;
         };
-        if let Some(ticket) = hold.ticket {
+        if let Some(ticket) = hold.ticket.filter(|ticket| *ticket > self.holds.durable) {
             hold.missing += 1;
             self.holds.by_ticket.push_back((ticket, token));
         }
@@ -91,6 +99,7 @@ impl<H: Host> Shard<H> {
     /// The store has made everything up to `ticket` durable.
     pub fn durable(&mut self, now: crate::Millis, ticket: Ticket, fx: &mut Effects) {
         self.now = now;
+        self.holds.durable = self.holds.durable.max(ticket);
         while let Some((due, token)) = self.holds.by_ticket.front().copied() {
             if due > ticket {
                 return;
@@ -128,6 +137,7 @@ impl<H: Host> Shard<H> {
                 }
             }
             Then::Confirm { shard, token } => fx.mail.push((shard, Mail::Confirmed { token })),
+            Then::Suback { token } => self.suback_step(token, fx),
         }
     }
 }

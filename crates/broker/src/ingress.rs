@@ -179,8 +179,17 @@ impl<H: Host> Shard<H> {
             return Ok(());
         };
         let target = (conn.index, PacketType::Pubrec);
+        let then = Then::Ack {
+            conn,
+            packet_type: PacketType::Pubrec,
+            id,
+            code: reason::SUCCESS,
+        };
         if session.inbox.contains(id) {
-            self.send_ack(target, id, reason::SUCCESS, fx);
+            // Its record may not be durable yet, but is no later than the last.
+            let token = self.holds.begin(then);
+            self.holds.persisted(fx.ticket);
+            self.end_hold(token, fx);
             return Ok(());
         }
         // [MQTT-3.3.4-7]; before MQTT 5.0 only the packet ids limit it.
@@ -211,12 +220,6 @@ impl<H: Host> Shard<H> {
         match record {
             None => self.send_ack(target, id, reason::SUCCESS, fx),
             Some(record) => {
-                let then = Then::Ack {
-                    conn,
-                    packet_type: PacketType::Pubrec,
-                    id,
-                    code: reason::SUCCESS,
-                };
                 let token = self.holds.begin(then);
                 let ticket = fx.persist(record);
                 self.holds.persisted(ticket);

@@ -8,6 +8,11 @@ use crate::shard::Shard;
 use alloc::sync::Arc;
 
 impl<H: Host> Shard<H> {
+    /// True if every other shard knows that this one needs messages of the entry's filter, which has an interest.
+    pub(crate) fn is_announced(&mut self, (token, generation): (u32, u32)) -> bool {
+        self.pending.lookup(token, generation).is_none()
+    }
+
     /// Tells every other shard that this one needs messages of `filter`; what waits under `token` then waits
     /// for their answers too.
     pub(crate) fn announce_interest(&mut self, filter: &str, token: Option<u32>, fx: &mut Effects) {
@@ -15,8 +20,14 @@ impl<H: Host> Shard<H> {
         if others == 0 {
             return;
         }
-        if let Some(pending) = token.and_then(|token| self.pending.get_mut(token)) {
+        if let Some(token) = token
+            && let Some(pending) = self.pending.get_mut(token)
+        {
             pending.missing += others;
+            let generation = self.pending.generation(token);
+            if let Some(entry) = self.trie.find(filter) {
+                entry.announced = (token, generation);
+            }
         }
         self.tell_all(filter, (true, token), fx);
     }

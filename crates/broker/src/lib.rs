@@ -32,6 +32,7 @@ mod counters;
 mod deliver;
 mod disconnect;
 mod effects;
+mod exchange;
 mod hold;
 mod home;
 mod host;

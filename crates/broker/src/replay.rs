@@ -1,16 +1,16 @@
-//! Retained messages for a new subscription, in slices: shard after shard, page after page, as fast as the
-//! client takes them, so that neither a million messages nor a slow client holds anybody up.
+//! Retained messages for new subscriptions, in slices: one search of a session after the other, shard after
+//! shard, page after page, as fast as the client takes them, so that neither a million messages nor a slow
+//! client holds anybody up.
 
-use crate::arena::Arena;
 use crate::deliver::Lazy;
 use crate::effects::Effects;
 use crate::host::Host;
-use crate::id::{SessionId, ShardId};
+use crate::id::{ConnId, SessionId, ShardId};
 use crate::mail::Mail;
 use crate::shard::Shard;
 use crate::trie::Subscription;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::Qos;
@@ -21,40 +21,79 @@ const SLICE: usize = 512;
 
 /// The search for one subscription's retained messages.
 pub(crate) struct Replay {
-    session: SessionId,
     filter: Arc<str>,
     subscription: Subscription,
     /// The shard that is being asked, and the topic behind which to go on.
     shard: u8,
     after: Option<Box<str>>,
-    found: VecDeque<Arc<Message>>,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Runnable,
-    /// A page is on its way from another shard.
-    Waiting,
-    /// The client must take what it has first.
-    Parked,
+    /// Called off while a page was on its way.
+    cancelled: bool,
 }
 
 impl Replay {
-    pub(crate) fn new(session: SessionId, filter: Arc<str>, subscription: Subscription) -> Self {
+    pub(crate) fn new(filter: Arc<str>, subscription: Subscription) -> Self {
         // [MQTT-3.3.1-8]: they are sent with RETAIN 1, whatever the subscription says of others.
         let subscription = Subscription {
             retain_as_published: true,
             ..subscription
         };
         Replay {
-            session,
             filter,
             subscription,
             shard: 0,
             after: None,
-            found: VecDeque::new(),
-            state: State::Runnable,
+            cancelled: false,
+        }
+    }
+}
+
+/// The searches of one session. Only the first runs, so that a session holds one page at the most.
+struct Line {
+    session: SessionId,
+    searches: VecDeque<Replay>,
+    /// What the first search found.
+    found: VecDeque<Arc<Message>>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It stands in [`Replays::runnable`].
+    Runnable,
+    /// A page is on its way from another shard.
+    Waiting,
+    /// The client must take what it has first, or come back.
+    Parked,
+}
+
+impl Line {
+    /// A page of the shard that was asked: at its end the next shard is asked.
+    fn take_page(&mut self, messages: Vec<Arc<Message>>, next: Option<Box<str>>) {
+        let Some(search) = self.searches.front_mut() else {
+            return;
+        };
+        if search.cancelled {
+            self.searches.pop_front();
+            return;
+        }
+        self.found.extend(messages);
+        if next.is_none() {
+            search.shard += 1;
+        }
+        search.after = next;
+    }
+
+    /// Drops the search for `filter`, if there is one.
+    fn cancel(&mut self, filter: &str) {
+        let same = |search: &Replay| *search.filter == *filter;
+        let waiting = self.state == State::Waiting;
+        match self.searches.front_mut() {
+            Some(first) if same(first) && waiting => first.cancelled = true,
+            Some(first) if same(first) => {
+                self.searches.pop_front();
+                self.found.clear();
+            }
+            _ => self.searches.retain(|search| !same(search)),
         }
     }
 }
@@ -62,26 +101,45 @@ impl Replay {
 /// The searches of one shard's sessions.
 #[derive(Default)]
 pub(crate) struct Replays {
-    active: Option<Arena<Replay>>,
+    /// By number: a number is not used again soon, so a page that comes late finds nobody.
+    lines: BTreeMap<u32, Line>,
+    last: u32,
     runnable: VecDeque<u32>,
+    /// Connections that found no room in their output, and whose output was taken since.
+    fed: Vec<ConnId>,
 }
 
 impl Replays {
-    fn get_mut(&mut self, index: u32) -> Option<&mut Replay> {
-        self.active.as_mut()?.get_mut(index)
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len()
     }
 
-    fn run(&mut self, index: u32) {
-        if let Some(replay) = self.get_mut(index)
-            && replay.state != State::Runnable
+    fn run(&mut self, number: u32) {
+        if let Some(line) = self.lines.get_mut(&number)
+            && line.state != State::Runnable
         {
-            replay.state = State::Runnable;
-            self.runnable.push_back(index);
+            line.state = State::Runnable;
+            self.runnable.push_back(number);
         }
+    }
+
+    fn set_state(&mut self, number: u32, state: State) {
+        if let Some(line) = self.lines.get_mut(&number) {
+            line.state = state;
+        }
+    }
+
+    pub(crate) fn feed(&mut self, conn: ConnId) {
+        self.fed.push(conn);
+    }
+
+    /// The session has ended.
+    pub(crate) fn remove(&mut self, number: u32) {
+        self.lines.remove(&number);
     }
 }
 
-/// What one look at a replay came to.
+/// What one look at a line came to.
 enum Step {
     Deliver(Arc<Message>),
     Searched,
@@ -94,7 +152,7 @@ impl<H: Host> Shard<H> {
     /// True while [`work`](Self::work) has something to do.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.replays.runnable.is_empty() || self.sweep.is_some()
+        !self.replays.runnable.is_empty() || !self.replays.fed.is_empty() || self.sweep.is_some()
     }
 
     /// Does a bounded slice of background work.
@@ -104,128 +162,171 @@ impl<H: Host> Shard<H> {
             let (next, _) = self.retained.sweep(after.as_deref(), now);
             self.sweep = next.map(Some);
         }
+        for conn in core::mem::take(&mut self.replays.fed) {
+            let state = self.conns.lookup(conn.index, conn.generation);
+            if let Some(session) = state.and_then(|state| state.session) {
+                self.pump(session, fx);
+            }
+        }
         let mut left = SLICE;
         while left > 0
-            && let Some(index) = self.replays.runnable.pop_front()
+            && let Some(number) = self.replays.runnable.pop_front()
         {
-            left = self.run_replay(index, left, fx);
+            left = self.run_line(number, left, fx);
         }
     }
 
-    pub(crate) fn start_replay(&mut self, replay: Replay) {
-        let (index, _) = self.replays.active.get_or_insert_with(Arena::new).insert(replay);
-        self.replays.runnable.push_back(index);
+    /// Begins a search for a subscription, `again` if the session had that subscription before.
+    pub(crate) fn start_replay(&mut self, id: SessionId, replay: Replay, again: bool) {
+        // UNSUBSCRIBE may have come while SUBACK waited for other shards.
+        let entry = self.trie.find(&replay.filter);
+        if !entry.is_some_and(|entry| entry.has_subscriber(id.index)) {
+            return;
+        }
+        let Some(session) = self.sessions.lookup(id.index, id.generation) else {
+            return;
+        };
+        let replays = &mut self.replays;
+        if let Some(line) = session.replay.and_then(|number| replays.lines.get_mut(&number)) {
+            if again {
+                line.cancel(&replay.filter);
+            }
+            line.searches.push_back(replay);
+            return;
+        }
+        replays.last = replays.last.wrapping_add(1);
+        session.replay = Some(replays.last);
+        replays.lines.insert(
+            replays.last,
+            Line {
+                session: id,
+                searches: [replay].into(),
+                found: VecDeque::new(),
+                state: State::Runnable,
+            },
+        );
+        replays.runnable.push_back(replays.last);
+    }
+
+    /// The session has no such subscription any more. [MQTT-3.10.4-2]
+    pub(crate) fn cancel_replay(&mut self, index: u32, filter: &str) {
+        let number = self.sessions.get(index).and_then(|session| session.replay);
+        let Some(number) = number else { return };
+        if let Some(line) = self.replays.lines.get_mut(&number) {
+            line.cancel(filter);
+            if line.state == State::Parked {
+                self.replays.run(number);
+            }
+        }
     }
 
     /// The client of session `index` has taken something: its searches go on.
     pub(crate) fn unpark_replays(&mut self, index: u32) {
-        let Some(active) = self.replays.active.as_mut().filter(|active| active.len() > 0) else {
-            return;
-        };
-        let parked: Vec<u32> = active
-            .iter_mut()
-            .filter(|(_, replay)| replay.session.index == index && replay.state == State::Parked)
-            .map(|(at, _)| at)
-            .collect();
-        for at in parked {
-            self.replays.run(at);
+        let number = self.sessions.get(index).and_then(|session| session.replay);
+        if let Some(number) = number
+            && self
+                .replays
+                .lines
+                .get(&number)
+                .is_some_and(|line| line.state == State::Parked)
+        {
+            self.replays.run(number);
         }
     }
 
-    pub(crate) fn replay_page(&mut self, index: u32, messages: Vec<Arc<Message>>, next: Option<Box<str>>) {
-        let Some(replay) = self.replays.get_mut(index) else {
-            return;
-        };
-        replay.take_page(messages, next);
-        self.replays.run(index);
+    pub(crate) fn replay_page(&mut self, number: u32, messages: Vec<Arc<Message>>, next: Option<Box<str>>) {
+        if let Some(line) = self.replays.lines.get_mut(&number) {
+            line.take_page(messages, next);
+            self.replays.run(number);
+        }
     }
 
-    /// Runs one search for at most `left` messages: how many are left then.
-    fn run_replay(&mut self, index: u32, mut left: usize, fx: &mut Effects) -> usize {
+    /// Runs one line for at most `left` messages: how many are left then.
+    fn run_line(&mut self, number: u32, mut left: usize, fx: &mut Effects) -> usize {
         while left > 0 {
-            match self.replay_step(index, fx) {
+            match self.line_step(number, fx) {
                 Step::Deliver(message) => {
-                    self.deliver_retained(index, &message, fx);
+                    self.deliver_retained(number, &message, fx);
                     left -= 1;
                 }
                 Step::Searched => left = left.saturating_sub(SLICE / 4),
                 Step::Wait => {
-                    self.set_replay_state(index, State::Waiting);
+                    self.replays.set_state(number, State::Waiting);
                     return left;
                 }
                 Step::Park => {
-                    self.set_replay_state(index, State::Parked);
+                    self.replays.set_state(number, State::Parked);
                     return left;
                 }
                 Step::Done => {
-                    if let Some(active) = self.replays.active.as_mut() {
-                        active.remove(index);
+                    if let Some(line) = self.replays.lines.remove(&number)
+                        && let Some(session) =
+                            self.sessions.lookup(line.session.index, line.session.generation)
+                    {
+                        session.replay = None;
                     }
                     return left;
                 }
             }
         }
-        self.replays.runnable.push_back(index);
+        self.replays.runnable.push_back(number);
         0
     }
 
-    fn set_replay_state(&mut self, index: u32, state: State) {
-        if let Some(replay) = self.replays.get_mut(index) {
-            replay.state = state;
-        }
-    }
-
-    fn replay_step(&mut self, index: u32, fx: &mut Effects) -> Step {
-        let Some(replay) = self
-            .replays
-            .active
-            .as_mut()
-            .and_then(|active| active.get_mut(index))
-        else {
+    fn line_step(&mut self, number: u32, fx: &mut Effects) -> Step {
+        let Some(line) = self.replays.lines.get_mut(&number) else {
             return Step::Done;
         };
-        let SessionId {
-            index: session,
-            generation,
-        } = replay.session;
-        let Some(session) = self.sessions.lookup(session, generation) else {
+        let id = line.session;
+        let Some(session) = self.sessions.lookup(id.index, id.generation) else {
             return Step::Done;
         };
-        let Some(conn) = session.conn.and_then(|conn| self.conns.get(conn)) else {
+        let Some(search) = line.searches.front_mut() else {
             return Step::Done;
+        };
+        // A kept session gets the rest when its client is back.
+        let Some(conn) = session.conn.and_then(|conn| self.conns.get_mut(conn)) else {
+            return Step::Park;
         };
         // What the client has not taken yet must go first, so that no limit of the queue drops any.
-        let queued = replay.subscription.qos != Qos::AtMostOnce && session.outbox.queue_len() > 0;
-        if queued || !conn.has_room(self.settings.max_output_bytes) {
+        if search.subscription.qos != Qos::AtMostOnce && session.outbox.queue_len() > 0 {
             return Step::Park;
         }
-        if let Some(message) = replay.found.pop_front() {
+        if !conn.has_room(self.settings.max_output_bytes) {
+            conn.starved = true;
+            return Step::Park;
+        }
+        if let Some(message) = line.found.pop_front() {
             return Step::Deliver(message);
         }
-        if replay.shard >= self.homes.shards {
-            return Step::Done;
+        if search.shard >= self.homes.shards {
+            line.searches.pop_front();
+            return Step::Searched;
         }
-        if replay.shard == self.id.0 {
+        if search.shard == self.id.0 {
             let page = self
                 .retained
-                .page(&replay.filter, replay.after.as_deref(), self.now);
-            replay.take_page(page.messages, page.next);
+                .page(&search.filter, search.after.as_deref(), self.now);
+            line.take_page(page.messages, page.next);
             return Step::Searched;
         }
         let mail = Mail::RetainedQuery {
-            filter: replay.filter.clone(),
-            after: replay.after.take(),
-            reply: (self.id, index),
+            filter: search.filter.clone(),
+            after: search.after.take(),
+            reply: (self.id, number),
         };
-        fx.mail.push((ShardId(replay.shard), mail));
+        fx.mail.push((ShardId(search.shard), mail));
         Step::Wait
     }
 
-    fn deliver_retained(&mut self, index: u32, message: &Arc<Message>, fx: &mut Effects) {
-        let Some(replay) = self.replays.get_mut(index) else {
+    fn deliver_retained(&mut self, number: u32, message: &Arc<Message>, fx: &mut Effects) {
+        let Some(line) = self.replays.lines.get(&number) else {
             return;
         };
-        let (session, subscription) = (replay.session.index, replay.subscription);
+        let Some(search) = line.searches.front() else {
+            return;
+        };
+        let (session, subscription) = (line.session.index, search.subscription);
         let view = message.view();
         if self.settings.check_retain_source
             && let Some(source) = view.source
@@ -242,16 +343,5 @@ impl<H: Host> Shard<H> {
         let mut lazy = Lazy::new(&view, Some(message));
         self.delivery_parts()
             .deliver(&mut lazy, session, (&subscription, ids), fx);
-    }
-}
-
-impl Replay {
-    /// A page of the shard that was asked: at its end the next shard is asked.
-    fn take_page(&mut self, messages: Vec<Arc<Message>>, next: Option<Box<str>>) {
-        self.found.extend(messages);
-        if next.is_none() {
-            self.shard += 1;
-        }
-        self.after = next;
     }
 }

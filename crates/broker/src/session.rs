@@ -31,8 +31,12 @@ pub(crate) struct Session<I> {
     pub(crate) will: Option<(Millis, Box<Will>)>,
     /// Made when a message needs it.
     pub(crate) source: Option<Arc<Source>>,
-    /// Bytes of its listener's mount point, which stands in front of all its topics.
-    pub(crate) mount_len: u16,
+    /// Its listener's mount point, which stands in front of all its topics.
+    pub(crate) mount: Option<Box<str>>,
+    /// The number of its searches for retained messages, while there are any.
+    pub(crate) replay: Option<u32>,
+    /// The store knows of it.
+    pub(crate) stored: bool,
 }
 
 impl<I> Session<I> {
@@ -46,10 +50,21 @@ impl<I> Session<I> {
         })
     }
 
+    /// True if the topic lies under the session's mount point.
+    pub(crate) fn may_see(&self, topic: &str) -> bool {
+        is_under(self.mount.as_deref(), topic)
+    }
+
     /// True if the session outlives its connection.
     pub(crate) fn is_kept(&self) -> bool {
         self.expiry_s > 0
     }
+}
+
+/// True if the topic lies under the mount point. A session that came in by another listener before may have
+/// subscriptions and messages that do not.
+pub(crate) fn is_under(mount: Option<&str>, topic: &str) -> bool {
+    mount.is_none_or(|mount| topic.len() > mount.len() && topic.starts_with(mount))
 }
 
 impl<H: Host> Shard<H> {
@@ -77,16 +92,25 @@ impl<H: Host> Shard<H> {
     /// Makes a session; its client id must not have one.
     pub(crate) fn begin_session(&mut self, session: Session<H::Identity>, fx: &mut Effects) -> u32 {
         let client_id = session.client_id.clone();
-        if self.settings.persistent && session.is_kept() {
+        let (index, _) = self.sessions.insert(session);
+        self.by_client.insert(client_id, index);
+        self.store_session(index, fx);
+        index
+    }
+
+    /// Tells the store of a session that is kept, and of what changed in it.
+    pub(crate) fn store_session(&mut self, index: u32, fx: &mut Effects) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        if self.settings.persistent && (session.is_kept() || session.stored) {
+            session.stored = true;
             fx.persist(Persist::Session {
-                client_id: client_id.clone(),
+                client_id: session.client_id.clone(),
                 username: session.username.clone(),
                 expiry_s: session.expiry_s,
             });
         }
-        let (index, _) = self.sessions.insert(session);
-        self.by_client.insert(client_id, index);
-        index
     }
 
     /// Ends a session that has no connection: its subscriptions, messages and delayed will go.
@@ -111,7 +135,10 @@ impl<H: Host> Shard<H> {
             self.by_client.shrink_to_fit();
         }
         self.host.release(Slot::Session);
-        if self.settings.persistent && session.is_kept() {
+        if let Some(number) = session.replay {
+            self.replays.remove(number);
+        }
+        if session.stored {
             fx.persist(Persist::SessionGone {
                 client_id: session.client_id,
             });

@@ -1,7 +1,7 @@
 //! The shard: its state, and its inputs that do not belong to one packet.
 
 use crate::arena::Arena;
-use crate::conn::{Conn, Consumed, Phase, ReadState};
+use crate::conn::{Conn, Consumed, Phase, ReadState, Reauth};
 use crate::counters::Counters;
 use crate::deliver::Parts;
 use crate::effects::Effects;
@@ -159,6 +159,10 @@ impl<H: Host> Shard<H> {
     pub fn written(&mut self, conn: ConnId, backlog: usize) {
         if let Some(state) = self.conns.lookup(conn.index, conn.generation) {
             state.backlog = backlog;
+            if state.starved && state.has_room(self.settings.max_output_bytes) {
+                state.starved = false;
+                self.replays.feed(conn);
+            }
         }
     }
 
@@ -260,7 +264,7 @@ impl<H: Host> Shard<H> {
             self.timers.compact(|timer| match timer {
                 Timer::Connect(conn) => conns
                     .lookup(conn.index, conn.generation)
-                    .is_some_and(|state| !state.is_connected()),
+                    .is_some_and(|state| !state.is_connected() || state.reauth != Reauth::No),
                 Timer::KeepAlive(conn) => conns.lookup(conn.index, conn.generation).is_some(),
                 Timer::SessionExpiry(id) | Timer::Will(id) => {
                     sessions.lookup(id.index, id.generation).is_some()
@@ -338,7 +342,13 @@ impl<H: Host> Shard<H> {
             return Vec::new();
         };
         state.dirty = false;
-        core::mem::take(&mut state.out)
+        let out = core::mem::take(&mut state.out);
+        if state.starved && state.has_room(self.settings.max_output_bytes) {
+            // The transport may take it all and never say that it is writable again.
+            state.starved = false;
+            self.replays.feed(conn);
+        }
+        out
     }
 
     /// Gives back a buffer from [`take_output`](Self::take_output) for the next connection that needs one.
@@ -357,6 +367,7 @@ impl<H: Host> Shard<H> {
         counters.retained = self.retained.len() as u64;
         counters.retained_bytes = self.retained.bytes() as u64;
         counters.trie_nodes = self.trie.node_count() as u64;
+        counters.waiting = (self.pending.len() + self.holds.len() + self.replays.len()) as u64;
         for (_, session) in self.sessions.iter_mut() {
             counters.connected += u64::from(session.conn.is_some());
             counters.queued += (session.outbox.inflight_len() + session.outbox.queue_len()) as u64;
@@ -508,8 +519,11 @@ impl<H: Host> Shard<H> {
         let Some(state) = self.conns.lookup(conn.index, conn.generation) else {
             return;
         };
-        if !state.is_connected() || state.reauthenticating {
-            self.note_ended(conn.index, &Ended::Timeout);
+        let late = match state.reauth {
+            Reauth::No => !state.is_connected(),
+            Reauth::Asked(due) | Reauth::Owed(due) => self.now >= due,
+        };
+        if late {
             self.finish(conn.index, Ended::Timeout, fx);
             self.close(conn.index, fx);
         }

@@ -138,7 +138,7 @@ impl<H: Host> Shard<H> {
             return;
         };
         let entry = self.trie.entry(filter);
-        let known = entry.has_interest();
+        let (known, announced) = (entry.has_interest(), entry.announced);
         let at = entry
             .groups
             .iter()
@@ -161,7 +161,7 @@ impl<H: Host> Shard<H> {
             Some(old) => *old = member,
             None => members.push(member),
         }
-        if !known {
+        if !known || !self.is_announced(announced) {
             self.announce_interest(filter, Some(token), fx);
         }
     }

@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE. SUBACK waits until every shard knows of a new filter.
 
-use crate::effects::{Effects, Persist};
+use crate::effects::{Effects, Persist, Ticket};
+use crate::hold::Then;
 use crate::host::{Host, Note, NoteKind};
 use crate::id::{ConnId, SessionId, ShardId};
 use crate::mail::Mail;
@@ -32,7 +33,8 @@ pub(crate) enum AfterInterest {
         session: SessionId,
         packet_id: PacketId,
         codes: Vec<u8>,
-        replays: Vec<Replay>,
+        /// The searches to begin, and whether the subscription was there before.
+        replays: Vec<(Replay, bool)>,
     },
     /// The shard whose session joined a group is told.
     Reply { shard: ShardId, token: u32 },
@@ -52,6 +54,7 @@ impl<H: Host> Shard<H> {
         let listener = self.conns.get(conn.index).map_or(0, |state| state.listener);
         self.check_depth(packet.filters.iter().map(|one| one.filter))?;
         let session = self.session_id(index);
+        let before = fx.ticket;
         let then = AfterInterest::Suback {
             conn,
             session,
@@ -73,8 +76,21 @@ impl<H: Host> Shard<H> {
                 replays.extend(replay);
             }
         }
+        self.suback_after_store(token, before, fx);
         self.suback_step(token, fx);
         Ok(())
+    }
+
+    /// SUBACK waits for what was persisted since `before`.
+    fn suback_after_store(&mut self, token: u32, before: Ticket, fx: &mut Effects) {
+        if fx.ticket > before
+            && let Some(pending) = self.pending.get_mut(token)
+        {
+            pending.missing += 1;
+            let hold = self.holds.begin(Then::Suback { token });
+            self.holds.persisted(fx.ticket);
+            self.end_hold(hold, fx);
+        }
     }
 
     fn check_depth<'a>(&self, mut filters: impl Iterator<Item = &'a str>) -> Result<(), Violation> {
@@ -97,8 +113,11 @@ impl<H: Host> Shard<H> {
         (one, filter, id): (&SubscribeFilter<'_>, Arc<str>, u32),
         token: u32,
         fx: &mut Effects,
-    ) -> (ReasonCode, Option<Replay>) {
-        if let Some(code) = self.subscribe_refusal(index, one, &filter) {
+    ) -> (ReasonCode, Option<(Replay, bool)>) {
+        let Ok(parsed) = SubscriptionFilter::parse(&filter) else {
+            return (reason::TOPIC_FILTER_INVALID, None);
+        };
+        if let Some(code) = self.subscribe_refusal(index, one, (&filter, parsed.filter)) {
             let v5 = self.version_of(index) == Version::V5;
             return (if v5 { code } else { reason::SUBACK_FAILURE }, None);
         }
@@ -113,9 +132,6 @@ impl<H: Host> Shard<H> {
             no_local: one.options.no_local,
             retain_as_published: one.options.retain_as_published,
         };
-        let Ok(parsed) = SubscriptionFilter::parse(&filter) else {
-            return (reason::TOPIC_FILTER_INVALID, None);
-        };
         let new = match parsed.share {
             None => self.subscribe_plain(index, (&filter, subscription), token, fx),
             Some(_) => self.subscribe_shared(index, (&filter, subscription), token, fx),
@@ -127,8 +143,8 @@ impl<H: Host> Shard<H> {
             RetainHandling::SendIfNew => new,
             RetainHandling::DoNotSend => false,
         };
-        let replay = (wanted && parsed.share.is_none())
-            .then(|| Replay::new(self.session_id(index), filter.clone(), subscription));
+        let replay =
+            (wanted && parsed.share.is_none()).then(|| (Replay::new(filter.clone(), subscription), !new));
         (ReasonCode(subscription.qos.as_u8()), replay)
     }
 
@@ -136,15 +152,16 @@ impl<H: Host> Shard<H> {
         &self,
         index: u32,
         one: &SubscribeFilter<'_>,
-        filter: &Arc<str>,
+        (filter, inner): (&Arc<str>, &str),
     ) -> Option<ReasonCode> {
         let session = self.sessions.get(index)?;
-        let refused = self
-            .settings
-            .refused_filters
+        // Nobody gets around either by sharing.
+        let plain = SubscriptionFilter::parse(one.filter).map_or(one.filter, |parsed| parsed.filter);
+        let refused_filters = &self.settings.refused_filters;
+        let refused = refused_filters
             .iter()
-            .any(|refused| **refused == *one.filter);
-        if refused || !self.host.may_subscribe(&session.identity, filter) {
+            .any(|refused| **refused == *plain || **refused == *one.filter);
+        if refused || !self.host.may_subscribe(&session.identity, inner) {
             return Some(reason::NOT_AUTHORIZED);
         }
         let max = self.settings.max_subscriptions;
@@ -163,7 +180,7 @@ impl<H: Host> Shard<H> {
         fx: &mut Effects,
     ) -> bool {
         let entry = self.trie.entry(filter);
-        let known = entry.has_interest();
+        let (known, announced) = (entry.has_interest(), entry.announced);
         let new = entry.subscribe(index, subscription);
         if new {
             self.counters.subscriptions += 1;
@@ -171,7 +188,8 @@ impl<H: Host> Shard<H> {
                 session.filters.push(filter.clone());
             }
         }
-        if !known {
+        // The one that came first may still wait for the other shards. This one must then too.
+        if !known || !self.is_announced(announced) {
             self.announce_interest(filter, Some(token), fx);
         }
         new
@@ -219,7 +237,7 @@ impl<H: Host> Shard<H> {
                 replays,
             } => {
                 let connected = self.conns.lookup(conn.index, conn.generation);
-                if !connected.is_some_and(|state| state.session == Some(session.index)) {
+                if connected.is_none_or(|state| state.session != Some(session.index)) {
                     return;
                 }
                 self.note_packet(session.index, true, "SUBACK");
@@ -229,8 +247,8 @@ impl<H: Host> Shard<H> {
                     codes: &codes,
                 };
                 self.send(conn.index, &Packet::Suback(suback), fx);
-                for replay in replays {
-                    self.start_replay(replay);
+                for (replay, again) in replays {
+                    self.start_replay(session, replay, again);
                 }
             }
         }
@@ -285,13 +303,15 @@ impl<H: Host> Shard<H> {
             return false;
         };
         session.filters.swap_remove(at);
-        if persistent && session.is_kept() {
+        let stored = session.stored;
+        if persistent && stored {
             let client_id = session.client_id.clone();
             fx.persist(Persist::Unsubscribed {
                 client_id,
                 filter: filter.clone(),
             });
         }
+        self.cancel_replay(index, filter);
         self.drop_subscription(index, filter, fx);
         true
     }

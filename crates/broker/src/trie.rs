@@ -56,6 +56,8 @@ pub(crate) struct Entry {
     pub(crate) groups: Vec<Group>,
     /// Shards that announced an interest, a bit each.
     pub(crate) remote: u64,
+    /// Place and generation of what waited last for the others to take note of this shard's interest.
+    pub(crate) announced: (u32, u32),
 }
 
 impl Entry {
@@ -84,6 +86,12 @@ impl Entry {
                 true
             }
         }
+    }
+
+    pub(crate) fn has_subscriber(&self, session: u32) -> bool {
+        self.subscribers
+            .binary_search_by_key(&session, |s| s.session)
+            .is_ok()
     }
 
     /// Removes a subscription; true if there was one.

@@ -1,0 +1,297 @@
+//! Limits that bite: packet sizes, output, subscriptions, levels, user properties.
+
+use crate::net::{Net, net};
+use crate::wire::{Got, msg, subscribe, v5, v311};
+use pondhawk_broker::Settings;
+use pondhawk_codec::{PacketType, Property, Qos, Version};
+
+/// B15 [MQTT-3.1.2-24] [MQTT-3.1.2-25]: what is too large for a client is dropped, and its window stays open.
+#[test]
+fn packets_too_large_for_the_client() {
+    let mut net = Net::new(
+        2,
+        1,
+        Settings {
+            max_inflight_messages: 2,
+            ..Settings::default()
+        },
+    );
+    let a = net.join(&v5("a"));
+    let limits = [
+        Property::MaximumPacketSize(40),
+        Property::SessionExpiryInterval(100),
+    ];
+    let b = net.join(&v5("b").props(&limits));
+    net.subscribe(b, &[("t", 1)]);
+    let large = msg("t", &"x".repeat(50)).acked(1, 1);
+    for n in 0..5 {
+        net.publish(a, &large);
+        net.publish(a, &msg("t", &n.to_string()).acked(1, 1));
+    }
+    assert_eq!(net.payloads(b), ["0", "1", "2", "3", "4"]);
+    net.cut(b);
+    net.publish(a, &large);
+    net.publish(a, &msg("t", "5").acked(1, 1));
+    let mut again = v5("b").props(&limits);
+    again.clean = false;
+    let b = net.join(&again);
+    assert_eq!(net.payloads(b), ["5"]);
+    let counters = net.counters();
+    assert_eq!((counters.publish_dropped, counters.queued), (6, 0));
+}
+
+/// C17: all subscription identifiers, or none of the message.
+#[test]
+fn too_many_subscription_ids_for_the_client() {
+    let mut net = Net::new(
+        1,
+        1,
+        Settings {
+            allow_duplicate_messages: false,
+            ..Settings::default()
+        },
+    );
+    let a = net.join(&v5("a").props(&[Property::MaximumPacketSize(60)]));
+    for n in 1..=10u32 {
+        let filter = format!("t/{}", if n % 2 == 0 { "+" } else { "#" });
+        net.subscribe_as(a, &[(&filter, 0)], n * 1000);
+    }
+    net.publish(a, &msg("t/x", "x"));
+    let ids = net.messages(a)[0].subscription_ids();
+    assert_eq!(ids.len(), 2);
+    for n in 0..100u32 {
+        let filter = format!(
+            "{}/{}",
+            ["+", "t"][n as usize % 2],
+            ["#", "+", "x"][n as usize % 3]
+        );
+        net.subscribe_as(a, &[(&filter, 0)], 200_000_000 + n);
+    }
+    net.publish(a, &msg("t/x", &"x".repeat(30)));
+    assert!(net.messages(a).is_empty());
+}
+
+/// Packets larger than announced, and a CONNECT larger than a CONNECT may be.
+#[test]
+fn packets_too_large_for_the_broker() {
+    let mut net = Net::new(
+        1,
+        1,
+        Settings {
+            max_packet_size: 100,
+            max_connect_packet_size: 50,
+            ..Settings::default()
+        },
+    );
+    let long = net.greet(&v5(&"c".repeat(60)));
+    assert_eq!((net.is_open(long), net.got(long)), (false, vec![]));
+    let (a, old) = (net.join(&v5("a")), net.join(&v311("old")));
+    for client in [a, old] {
+        net.publish(client, &msg("t", &"x".repeat(80)));
+        assert!(net.is_open(client));
+        net.publish(client, &msg("t", &"x".repeat(100)));
+    }
+    assert_eq!((net.got(a), net.got(old)), (vec![Got::Disconnect(0x95)], vec![]));
+    net.assert_empty();
+}
+
+#[test]
+fn payloads_too_large_to_be_routed() {
+    let mut net = Net::new(
+        1,
+        1,
+        Settings {
+            message_size_limit: 10,
+            ..Settings::default()
+        },
+    );
+    let a = net.join(&v5("a").silent());
+    net.subscribe(a, &[("t", 0)]);
+    net.publish(a, &msg("t", "0123456789"));
+    net.publish(a, &msg("t", "0123456789x").acked(1, 1).retained());
+    let got = net.got(a);
+    assert!(matches!(&got[..], [Got::Publish(_), Got::Ack(PacketType::Puback, 1, code)] if *code >= 0x80));
+    assert_eq!(net.counters().retained, 0);
+}
+
+/// A subscriber that does not read loses QoS 0 first, then what its queue cannot hold; others notice nothing, and
+/// it gets on with what is left once it reads.
+#[test]
+fn a_client_that_does_not_read() {
+    for shards in crate::SHARDS {
+        let mut settings = Settings {
+            max_output_bytes: 1000,
+            ..Settings::default()
+        };
+        settings.outbox.queued_messages = 5;
+        let mut net = Net::new(shards, 1, settings);
+        let (a, slow, fast) = (net.join(&v5("a")), net.join(&v5("slow")), net.join(&v5("fast")));
+        for client in [slow, fast] {
+            net.subscribe(client, &[("t", 1)]);
+        }
+        net.block(slow, true);
+        for n in 0..100 {
+            net.publish(a, &msg("t", &format!("{n:0100}")));
+        }
+        for n in 0..10 {
+            net.publish(a, &msg("t", &format!("{n:0100}")).acked(1, 1));
+        }
+        assert_eq!(net.messages(fast).len(), 110);
+        assert_eq!(net.counters().queued, 5);
+        net.block(slow, false);
+        let got = net.messages(slow);
+        let qos_0 = got.iter().filter(|message| message.qos == 0).count();
+        assert!((9..=11).contains(&qos_0), "{qos_0}");
+        assert_eq!(got.len() - qos_0, 5);
+        assert_eq!(net.counters().queued, 0);
+    }
+}
+
+/// Acknowledged messages that found no room in the output are sent as soon as there is some, though nothing was
+/// in flight whose acknowledgement could have brought them on.
+#[test]
+fn the_queue_goes_on_when_the_output_is_taken() {
+    let mut net = Net::new(
+        1,
+        1,
+        Settings {
+            max_output_bytes: 1000,
+            ..Settings::default()
+        },
+    );
+    let (a, b) = (net.join(&v5("a")), net.join(&v5("b")));
+    net.subscribe(b, &[("t", 1)]);
+    // All in one turn of the publisher: the subscriber's output is not taken meanwhile.
+    let mut bytes = Vec::new();
+    for n in 0..20 {
+        bytes.extend(msg("t", &format!("{n:0100}")).encode(Version::V5));
+    }
+    bytes.extend(msg("t", "acked").acked(1, 1).encode(Version::V5));
+    net.send(a, &bytes);
+    assert_eq!(net.messages(b).last().map(|message| message.qos), Some(1));
+    assert_eq!(net.counters().queued, 0);
+}
+
+/// C08
+#[test]
+fn subscriptions_of_a_client() {
+    let mut net = Net::new(
+        2,
+        1,
+        Settings {
+            max_subscriptions: 3,
+            ..Settings::default()
+        },
+    );
+    let (a, old) = (net.join(&v5("a")), net.join(&v311("old")));
+    let filters = [
+        ("1", 0),
+        ("$share/g/2", 0),
+        ("3", 0),
+        ("4", 0),
+        ("$share/g/5", 0),
+        ("3", 1),
+    ];
+    assert_eq!(net.subscribe(a, &filters), [0, 0, 0, 0x97, 0x97, 1]);
+    assert_eq!(net.subscribe(old, &filters), [0, 0, 0, 0x80, 0x80, 1]);
+    net.unsubscribe(a, "1");
+    assert_eq!(net.subscribe(a, &[("4", 0)]), [0]);
+    net.leave(a);
+    net.leave(old);
+    net.assert_empty();
+}
+
+/// One SUBSCRIBE with very many filters has as many codes.
+#[test]
+fn thirty_thousand_filters() {
+    let mut net = net(2);
+    let a = net.join(&v5("a"));
+    let names: Vec<String> = (0..30_000).map(|n| format!("f/{n}")).collect();
+    let filters: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    let codes = net.subscribe(a, &filters);
+    let granted = codes.iter().filter(|code| **code == 1).count();
+    assert_eq!((codes.len(), granted), (30_000, 10_000));
+    net.leave(a);
+    net.assert_empty();
+}
+
+/// C03: 200 separators are taken, 201 are not.
+#[test]
+fn levels() {
+    let mut net = net(1);
+    let (fits, over) = ("/".repeat(200), "/".repeat(201));
+    let a = net.join(&v5("a"));
+    assert_eq!(
+        net.subscribe(a, &[(&fits, 0), (&format!("$share/g/{fits}"), 0)]),
+        [0, 0]
+    );
+    net.publish(a, &msg(&fits, "x"));
+    assert_eq!(net.messages(a).len(), 2);
+    net.publish(a, &msg(&over, "x"));
+    assert!(!net.is_open(a));
+    for filter in [over.clone(), format!("$share/g/{over}")] {
+        let a = net.join(&v5("a"));
+        net.send(a, &subscribe(Version::V5, 1, &[(&filter, 0)], 0));
+        assert!(!net.is_open(a));
+    }
+    let a = net.greet(&v5("a").will(msg(&over, "x"), &[]));
+    assert!(!net.is_open(a));
+    net.assert_empty();
+}
+
+/// B06
+#[test]
+fn user_properties() {
+    let mut net = net(1);
+    let many = [Property::UserProperty("a", "b"); 129];
+    let a = net.join(&v5("a"));
+    net.publish(a, &msg("t", "x").with(&many[..128]));
+    assert!(net.is_open(a));
+    net.publish(a, &msg("t", "x").with(&many));
+    assert_eq!(net.got(a), [Got::Disconnect(0x97)]);
+}
+
+/// [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-10]
+#[test]
+fn maximum_qos() {
+    let mut settings = Settings::default();
+    settings.listeners[0].max_qos = Qos::AtMostOnce;
+    let mut net = Net::new(1, 1, settings);
+    let a = net.join(&v5("a"));
+    assert_eq!(net.subscribe(a, &[("t", 2)]), [0]);
+    net.publish(a, &msg("t", "x").acked(1, 1));
+    assert_eq!(net.got(a), [Got::Disconnect(0x9b)]);
+}
+
+/// Bytes of unfinished QoS 2 messages are bounded where ids alone bound their number.
+#[test]
+fn bytes_between_publish_and_pubrel() {
+    let mut net = Net::new(
+        1,
+        1,
+        Settings {
+            max_inbox_bytes: 1000,
+            ..Settings::default()
+        },
+    );
+    let a = net.join(&v311("a").silent());
+    for id in 1..=9 {
+        net.publish(a, &msg("t", &"x".repeat(109)).acked(2, id));
+    }
+    assert!(net.is_open(a));
+    net.publish(a, &msg("t", &"x".repeat(109)).acked(2, 10));
+    assert!(!net.is_open(a));
+    net.assert_empty();
+}
+
+/// A16: a flood in one write is handled in slices, and all of it.
+#[test]
+fn a_flood_in_one_write() {
+    let mut net = net(2);
+    let a = net.join(&v311("a"));
+    net.send(a, &[0xc0, 0].repeat(100_000));
+    assert_eq!(net.got(a).len(), 100_000);
+    net.subscribe(a, &[("t", 0)]);
+    net.send(a, &msg("t", "x").encode(Version::V311).repeat(10_000));
+    assert_eq!(net.messages(a).len(), 10_000);
+}

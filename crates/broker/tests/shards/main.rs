@@ -1,0 +1,21 @@
+//! Shards over a virtual wire: one, two and eight of them, with scripted clients of every version, a clock that
+//! the tests advance, and mail that is delivered in an order chosen by a seed.
+
+mod auth;
+mod connect;
+mod durable;
+mod host;
+mod limits;
+mod model;
+mod net;
+mod qos;
+mod retained;
+mod rights;
+mod routing;
+mod sessions;
+mod shared;
+mod wills;
+mod wire;
+
+/// The numbers of shards that a test of routing runs with.
+pub const SHARDS: [u8; 3] = [1, 2, 8];

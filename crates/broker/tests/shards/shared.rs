@@ -1,0 +1,191 @@
+//! Shared subscriptions: one member a message, wherever the members, the group and the publisher live.
+
+use crate::SHARDS;
+use crate::net::{Client, Net, net};
+use crate::wire::{Got, msg, v5, v311};
+use pondhawk_codec::{PacketType, Property};
+
+fn members(net: &mut Net, count: usize, filter: &str) -> Vec<Client> {
+    (0..count)
+        .map(|n| {
+            let member = net.join(&v5(&format!("member {n}")).fresh(1000));
+            assert_eq!(net.subscribe(member, &[(filter, 1)]), [1]);
+            member
+        })
+        .collect()
+}
+
+fn send(net: &mut Net, from: Client, count: usize) {
+    for n in 0..count {
+        net.publish(from, &msg("t/x", &n.to_string()).acked(1, 1));
+    }
+}
+
+fn counts(net: &mut Net, members: &[Client]) -> Vec<usize> {
+    members.iter().map(|member| net.messages(*member).len()).collect()
+}
+
+/// [MQTT-4.8.2-4], in turn.
+#[test]
+fn one_member_each_in_turn() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        let members = members(&mut net, 4, "$share/g/t/+");
+        send(&mut net, publisher, 40);
+        assert_eq!(counts(&mut net, &members), [10, 10, 10, 10]);
+    }
+}
+
+/// Every group has its copy, and so has every plain subscription.
+#[test]
+fn groups_do_not_know_each_other() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        let a = members(&mut net, 2, "$share/a/t/#");
+        let b = net.join(&v5("b"));
+        net.subscribe(b, &[("$share/b/t/#", 0), ("$share/b/t/x", 0), ("t/x", 0)]);
+        send(&mut net, publisher, 10);
+        assert_eq!(counts(&mut net, &a), [5, 5]);
+        assert_eq!(net.messages(b).len(), 30);
+    }
+}
+
+#[test]
+fn those_who_are_there_are_preferred() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        let members = members(&mut net, 3, "$share/g/t/x");
+        net.cut(members[0]);
+        send(&mut net, publisher, 10);
+        assert_eq!(counts(&mut net, &members[1..]), [5, 5]);
+        net.cut(members[1]);
+        net.cut(members[2]);
+        // Nobody is there: it waits for somebody.
+        send(&mut net, publisher, 6);
+        assert_eq!(net.counters().queued, 6);
+        let mut got = 0;
+        for n in 0..3 {
+            let member = net.join(&v5(&format!("member {n}")).kept(1000));
+            got += net.messages(member).len();
+        }
+        assert_eq!(got, 6);
+    }
+}
+
+#[test]
+fn members_leave_and_sessions_end() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        let members = members(&mut net, 3, "$share/g/t/x");
+        assert_eq!(net.counters().shared_subscriptions, 3);
+        assert_eq!(net.unsubscribe(members[1], "$share/g/t/x"), [0]);
+        send(&mut net, publisher, 4);
+        assert_eq!(counts(&mut net, &members), [2, 0, 2]);
+        net.cut(members[0]);
+        net.advance(1_000_000);
+        send(&mut net, publisher, 4);
+        assert_eq!(counts(&mut net, &members), [0, 0, 4]);
+        assert_eq!(net.counters().shared_subscriptions, 1);
+        net.join(&v5("member 1"));
+        net.join(&v5("member 2"));
+        net.publish(publisher, &msg("t/x", "nobody").acked(1, 1));
+        assert_eq!(
+            net.got(publisher).last(),
+            Some(&Got::Ack(PacketType::Puback, 1, 0))
+        );
+        assert_eq!(
+            (net.counters().shared_subscriptions, net.counters().queued),
+            (0, 0)
+        );
+        for id in ["member 1", "member 2"] {
+            let last = net.join(&v5(id));
+            net.leave(last);
+        }
+        net.leave(publisher);
+        net.assert_empty();
+    }
+}
+
+/// Subscribing again replaces the options and does not add a member; retained messages are not for groups.
+#[test]
+fn subscribing_again() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        net.publish(publisher, &msg("t/x", "old").retained());
+        let a = net.join(&v5("a"));
+        assert_eq!(net.subscribe_as(a, &[("$share/g/t/x", 0)], 5), [0]);
+        assert_eq!(net.subscribe_as(a, &[("$share/g/t/x", 2)], 6), [2]);
+        assert!(net.messages(a).is_empty());
+        assert_eq!(net.counters().shared_subscriptions, 1);
+        net.publish(publisher, &msg("t/x", "x").acked(1, 1));
+        let got = net.messages(a);
+        assert_eq!(
+            (got.len(), got[0].qos, got[0].subscription_ids()),
+            (1, 1, vec![6])
+        );
+        net.leave(a);
+        net.leave(publisher);
+        net.assert_empty();
+    }
+}
+
+/// A shared and a plain subscription to one filter live and die apart. (C09)
+#[test]
+fn shared_and_plain_of_one_filter() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        let a = net.join(&v5("a"));
+        net.subscribe(a, &[("t/x", 0), ("$share/g/t/x", 0)]);
+        send(&mut net, publisher, 1);
+        assert_eq!(net.messages(a).len(), 2);
+        net.unsubscribe(a, "t/x");
+        send(&mut net, publisher, 1);
+        assert_eq!(net.messages(a).len(), 1);
+        net.subscribe(a, &[("t/x", 0)]);
+        net.unsubscribe(a, "$share/g/t/x");
+        send(&mut net, publisher, 1);
+        assert_eq!(net.messages(a).len(), 1);
+        net.leave(a);
+        net.leave(publisher);
+        net.assert_empty();
+    }
+}
+
+/// C09: names that come and go leave nothing behind.
+#[test]
+fn nothing_is_left_of_many_filters() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let a = net.join(&v5("a"));
+        for n in 0..500 {
+            let (plain, shared) = (format!("a/{n}/+/b"), format!("$share/g{n}/a/{n}/+/b"));
+            assert_eq!(net.subscribe(a, &[(&plain, 0), (&shared, 1)]), [0, 1]);
+            net.unsubscribe(a, &plain);
+            net.unsubscribe(a, &shared);
+        }
+        assert_eq!(net.counters().trie_nodes, u64::from(shards));
+        net.leave(a);
+        net.assert_empty();
+    }
+}
+
+/// The receive maximum of the member that was picked is its own affair: the message waits in its queue.
+#[test]
+fn a_slow_member_keeps_what_it_was_given() {
+    let mut net = net(2);
+    let publisher = net.join(&v311("publisher"));
+    let slow = net.join(&v5("slow").props(&[Property::ReceiveMaximum(1)]).silent());
+    let fast = net.join(&v5("fast"));
+    for member in [slow, fast] {
+        net.subscribe(member, &[("$share/g/t/x", 1)]);
+    }
+    send(&mut net, publisher, 10);
+    assert_eq!(counts(&mut net, &[slow, fast]), [1, 5]);
+    assert_eq!(net.counters().queued, 5);
+}
