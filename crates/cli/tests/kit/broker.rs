@@ -39,6 +39,7 @@ pub struct Conf {
     shards: Option<usize>,
     arguments: Vec<String>,
     descriptors: Option<usize>,
+    program: Option<PathBuf>,
 }
 
 impl Conf {
@@ -102,6 +103,12 @@ impl Conf {
     /// Runs the broker with a limit on open files.
     pub fn descriptors(mut self, limit: usize) -> Self {
         self.descriptors = Some(limit);
+        self
+    }
+
+    /// Runs another broker than the one under test.
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
         self
     }
 
@@ -199,7 +206,7 @@ impl Running {
         }
         let file = dir.path().join("mosquitto.conf");
         write(&file, conf.text(fill));
-        let mut command = command(conf.descriptors);
+        let mut command = command(conf);
         command
             .arg("-c")
             .arg(&file)
@@ -238,12 +245,15 @@ impl Running {
 }
 
 /// The broker's command, with a limit on open files if one is wanted.
-fn command(descriptors: Option<usize>) -> Command {
-    let foreign = std::env::var_os("PONDHAWK_BROKER").map(PathBuf::from);
+fn command(conf: &Conf) -> Command {
+    let foreign = conf
+        .program
+        .clone()
+        .or_else(|| std::env::var_os("PONDHAWK_BROKER").map(PathBuf::from));
     let program = foreign
         .clone()
         .unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_pondhawk")));
-    if let Some(limit) = descriptors {
+    if let Some(limit) = conf.descriptors {
         let mut command = Command::new("prlimit");
         command.arg(format!("--nofile={limit}")).arg(program);
         if foreign.is_none() {

@@ -1,0 +1,23 @@
+//! End-to-end tests with programs that we did not write: Debian's Mosquitto and its tools, paho-mqtt, MQTT.js,
+//! tshark.
+//!
+//! A test that needs one of them has `foreign_` in its name; the others are in this binary because they share the
+//! data. `cargo xtask test` installs the programs, and `cargo xtask test --offline` leaves these tests out. With
+//! `PONDHAWK_BROKER=/usr/sbin/mosquitto` the tests that start one broker run against Debian's.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod foreign;
+mod runner;
+mod space;
+mod toolbox;
+
+mod pairs;
+
+mod goldens;
+mod notes;
+mod snippets;
+mod verbatim;
