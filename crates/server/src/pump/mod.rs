@@ -23,7 +23,7 @@ pub use store::{NullStore, Store};
 
 use mio::{Events, Poll, Token, Waker};
 use peer::Peer;
-use pondhawk_broker::{Effects, Homes, Host, Millis, Question, Settings, Shard, ShardId};
+use pondhawk_broker::{Effects, Homes, Host, Mail, Millis, Question, Settings, Shard, ShardId};
 use pondhawk_net::{Pressure, Receiver, Sender};
 use std::collections::VecDeque;
 use std::io;
@@ -162,11 +162,6 @@ impl<H: Ruled> Pump<H> {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         loop {
-            self.take_mail();
-            self.carry_out();
-            if self.stopping {
-                return Ok(());
-            }
             let timeout = self.timeout();
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -181,6 +176,9 @@ impl<H: Ruled> Pump<H> {
             self.read_ready(now);
             self.pass_time(now);
             self.carry_out();
+            if self.stopping {
+                return Ok(());
+            }
             self.report.turn_max_us = self.report.turn_max_us.max(begun.elapsed().as_micros() as u64);
         }
     }
@@ -316,11 +314,21 @@ impl<H: Ruled> Pump<H> {
 
     /// Sends what the shards are owed; a mailbox that is over its bound stops the reading.
     fn send_letters(&mut self) {
+        let mut stores = 0u64;
         for (shard, mail) in self.fx.mail.drain(..) {
+            if matches!(mail, Mail::Publish { retain: true, .. }) {
+                stores |= 1 << shard.0;
+            }
             self.outgoing[usize::from(shard.0)].push(Letter::Mail(mail));
         }
+        // A retained message is stored before its live copies can lead anybody to ask for it.
+        self.send_batches(|index| stores & 1 << index != 0);
+        self.send_batches(|_| true);
+    }
+
+    fn send_batches(&mut self, which: impl Fn(usize) -> bool) {
         for (index, batch) in self.outgoing.iter_mut().enumerate() {
-            if !batch.is_empty() && self.outboxes[index].send_batch(batch) == Pressure::Over {
+            if which(index) && !batch.is_empty() && self.outboxes[index].send_batch(batch) == Pressure::Over {
                 self.over[index] = true;
             }
         }
