@@ -7,10 +7,11 @@ use crate::boot::Shards;
 use crate::logging::{Class, Log};
 use crate::process::{self, PidFile, Signal, Signals};
 use crate::pump::{self, Report};
-use crate::run::{StartError, exit, load_config};
+use crate::run::{PROGRAM, StartError, VERSION, exit, load_config};
 use crate::sys::{Figures, SysTree};
 use crate::translate;
 use pondhawk_config::{BrokerArgs, Config, reload_diff};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -52,7 +53,7 @@ impl Control {
             running,
             shards,
             signals,
-            sys: SysTree::new(),
+            sys: SysTree::new(&format!("{PROGRAM} version {VERSION}")),
             started: Instant::now(),
             next_sys: None,
             next_memory: None,
@@ -78,7 +79,6 @@ impl Control {
             }
             if self.shards.any_ended() {
                 let error = "Error: a shard has stopped unexpectedly; the broker ends. Please report this with the log.";
-                self.running.log.write(Class::Error, error);
                 return Err(StartError::new(exit::FAILED, error, None));
             }
             self.do_due(Instant::now());
@@ -181,14 +181,10 @@ impl Control {
     fn figures(&self) -> Option<Figures> {
         let (to, from) = mpsc::channel::<Report>();
         self.shards.tell(|| pump::Control::Report(to.clone()));
-        let mut figures = Figures {
-            uptime: self.started.elapsed(),
-            ..Figures::default()
-        };
+        let mut figures = Figures::new(self.started.elapsed(), process::resident_bytes());
         for _ in 0..self.running.shard_count {
             figures.add(&from.recv_timeout(REPORT_PATIENCE).ok()?);
         }
-        figures.resident_bytes = process::resident_bytes();
         Some(figures)
     }
 
@@ -199,10 +195,8 @@ impl Control {
             let Ok(text) = from.recv_timeout(REPORT_PATIENCE) else {
                 return;
             };
-            println!(
-                "Subscriptions of one of {} shards ({shard}):\n{text}",
-                self.running.shard_count
-            );
+            // A standard output that is closed has no reader.
+            let _unread = writeln!(io::stdout(), "Subscriptions of shard {shard}:\n{text}");
         }
     }
 

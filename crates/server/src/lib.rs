@@ -11,14 +11,15 @@
 
 pub mod access;
 pub mod authenticator;
-mod banner;
+pub mod banner;
 pub mod boot;
 mod control;
 pub mod logging;
-mod process;
+pub mod process;
 pub mod pump;
 mod run;
-mod sys;
+mod start;
+pub mod sys;
 pub mod translate;
 
 pub use run::{StartError, run};

@@ -1,21 +1,13 @@
 //! The broker's command line, and its start: everything that can fail fails here, with a reason and an exit
 //! code, before the first client is let in.
 
-use crate::access::{EXIT_AUTH, Rules, ShardHost, Slots};
-use crate::authenticator::Authenticator;
-use crate::boot::{self, Board, Common, Doors, OnAccept, Shards};
-use crate::control::{Control, Running};
-use crate::logging::{Class, Log};
-use crate::process;
-use crate::pump::{Letter, NullStore, Store};
-use crate::translate;
-use pondhawk_broker::Homes;
+use crate::control::Control;
+use crate::logging::Class;
+use crate::process::{self, Background, Daemonized, Signals};
+use crate::start::{self, Line};
 use pondhawk_config::{BrokerArgs, BrokerCommand, Capabilities, Config, ConfigError, SystemHost};
-use pondhawk_net::Sender;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 /// The program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,7 +40,7 @@ impl StartError {
         StartError { code, lines }
     }
 
-    fn failed(error: impl Display) -> Self {
+    pub(crate) fn failed(error: impl Display) -> Self {
         StartError::new(exit::FAILED, format!("Error: {error}"), None)
     }
 }
@@ -131,168 +123,58 @@ pub(crate) fn load_config(args: &BrokerArgs) -> Result<Config, StartError> {
 /// Starts the broker and stays until it is told to stop.
 fn serve(args: &BrokerArgs) -> Result<(), StartError> {
     let config = load_config(args)?;
-    if args.daemon && !process::daemonize().map_err(StartError::failed)? {
-        // The broker goes on in the background; this was only its starter.
-        return Ok(());
-    }
+    let background = match args
+        .daemon
+        .then(process::daemonize)
+        .transpose()
+        .map_err(StartError::failed)?
+    {
+        None => None,
+        Some(Daemonized::Broker(background)) => Some(background),
+        Some(Daemonized::Starter(0)) => return Ok(()),
+        // The broker has said why.
+        Some(Daemonized::Starter(code)) => {
+            return Err(StartError {
+                code,
+                lines: Vec::new(),
+            });
+        }
+    };
     process::raise_file_limit();
     process::set_umask(&config.environment);
-    let signals = process::Signals::new().map_err(StartError::failed)?;
-    let post: Arc<OnceLock<Vec<Sender<Letter<Arc<Rules>>>>>> = Arc::default();
-    let log = start_log(&config, &post)?;
-    let started = start(args, config, (&log, &post));
-    let outcome = match started {
-        Ok((running, shards)) => Control::new(running, shards, signals).serve(),
-        Err(error) => Err(error),
-    };
+    let signals = Signals::new().map_err(StartError::failed)?;
+    let line = Line::default();
+    // What takes root comes first. If it fails, the log says so.
+    let taken = start::take(&config, &line);
+    let warning =
+        process::drop_privileges(&config).map_err(|error| StartError::new(exit::FAILED, error, None))?;
+    let log = line.start(&config)?;
+    start::say_hello(&config, &log);
+    if let Some(warning) = warning {
+        log.write(Class::Warning, warning);
+    }
+    let told = config.logging.destinations.stderr && log.wants(Class::Error);
+    let mut outcome = taken
+        .and_then(|taken| start::start(args, config, taken, (&line, &log)))
+        .and_then(|(running, shards)| {
+            background
+                .map(Background::ready)
+                .transpose()
+                .map_err(StartError::failed)?;
+            Control::new(running, shards, signals).serve()
+        });
+    if let Err(error) = &mut outcome {
+        for text in &error.lines {
+            log.write(Class::Error, text);
+        }
+        if told {
+            error.lines.clear();
+        }
+    }
     log.write(
         Class::Information,
         format_args!("{PROGRAM} version {VERSION} terminating"),
     );
     log.finish();
     outcome
-}
-
-type Post = Arc<OnceLock<Vec<Sender<Letter<Arc<Rules>>>>>>;
-
-/// Lines for `log_dest topic` go through the shards, once those run.
-fn start_log(config: &Config, post: &Post) -> Result<Log, StartError> {
-    let post = post.clone();
-    let publish = move |topic: &str, line: &str| {
-        if let Some(sender) = post.get().and_then(|senders| senders.first()) {
-            let message = vec![(topic.to_owned(), line.as_bytes().to_vec(), false)];
-            // A broker that is ending has nobody to tell.
-            let _pressure =
-                sender.send_batch(&mut vec![Letter::Control(crate::pump::Control::Publish(message))]);
-        }
-    };
-    let log = Log::start(&config.logging, PROGRAM, Some(Arc::new(publish)))
-        .map_err(|error| StartError::new(exit::INVALID, error, None))?;
-    // Only a test could have installed another one before.
-    log.install();
-    Ok(log)
-}
-
-fn start(
-    args: &BrokerArgs,
-    config: Config,
-    (log, post): (&Log, &Post),
-) -> Result<(Running, Shards<Arc<Rules>>), StartError> {
-    log.write(
-        Class::Information,
-        format_args!("{PROGRAM} version {VERSION} starting"),
-    );
-    match config.sources.first() {
-        Some(path) => log.write(
-            Class::Information,
-            format_args!("Config loaded from {}.", path.display()),
-        ),
-        None => log.write(Class::Information, "Using default config."),
-    }
-    for warning in &config.warnings {
-        log.write(Class::Warning, warning);
-    }
-    let (rules, warnings) =
-        Rules::load(&config, Vec::new()).map_err(|error| StartError::new(EXIT_AUTH, error, None))?;
-    for warning in warnings {
-        log.write(Class::Warning, warning);
-    }
-    let rules = Arc::new(rules);
-    let shard_count = translate::shards(&config);
-    let doors = open_doors(&config, shard_count, log)?;
-    let pid_file = process::PidFile::write(config.pid_file.as_deref())
-        .map_err(|error| StartError::new(exit::PID_FILE, error, None))?;
-    process::drop_privileges(&config).map_err(StartError::failed)?;
-
-    let board = Board::new(shard_count).map_err(StartError::failed)?;
-    let senders = board.senders();
-    let authenticator = start_authenticator(&config, &rules, senders.clone())?;
-    let slots = Arc::new(Slots::new(&config));
-    let shards = start_shards(
-        (board, doors),
-        (&config, shard_count),
-        (&rules, &slots),
-        (log, &authenticator),
-    )?;
-    // Set once, here.
-    let _set = post.set(senders);
-    log.write(
-        Class::Information,
-        format_args!("{PROGRAM} version {VERSION} running"),
-    );
-    crate::banner::show(&config, shard_count);
-    let running = Running {
-        args: args.clone(),
-        config,
-        log: log.clone(),
-        authenticator,
-        slots,
-        shard_count,
-        _pid_file: pid_file,
-    };
-    Ok((running, shards))
-}
-
-fn open_doors(config: &Config, shards: u8, log: &Log) -> Result<Doors, StartError> {
-    let on_accept: OnAccept = {
-        let log = log.clone();
-        Arc::new(move |peer, place, result| log.accepted(peer, place, result))
-    };
-    let doors = boot::open_doors(translate::entrances(config), shards, &on_accept)
-        .map_err(|error| StartError::new(exit::FAILED, format!("Error: {error}"), error.hint()))?;
-    for listener in &doors.opened {
-        log.write(Class::Information, format_args!("Opening {listener}."));
-    }
-    for skipped in &doors.skipped {
-        log.write(Class::Warning, format_args!("Warning: {skipped}"));
-    }
-    Ok(doors)
-}
-
-fn start_authenticator(
-    config: &Config,
-    rules: &Arc<Rules>,
-    senders: Vec<Sender<Letter<Arc<Rules>>>>,
-) -> Result<Arc<Authenticator>, StartError> {
-    let reply = Arc::new(move |shard: pondhawk_broker::ShardId, conn, answer| {
-        if let Some(sender) = senders.get(usize::from(shard.0)) {
-            // A shard that is gone has no client that waits.
-            let _pressure = sender.send_batch(&mut vec![Letter::Answer(conn, answer)]);
-        }
-    });
-    let threads = config.threads.authentication;
-    let authenticator =
-        Authenticator::new(threads, rules.clone(), Vec::new(), reply).map_err(StartError::failed)?;
-    Ok(Arc::new(authenticator))
-}
-
-fn start_shards(
-    (board, doors): (Board<Arc<Rules>>, Doors),
-    (config, shard_count): (&Config, u8),
-    (rules, slots): (&Arc<Rules>, &Arc<Slots>),
-    (log, authenticator): (&Log, &Arc<Authenticator>),
-) -> Result<Shards<Arc<Rules>>, StartError> {
-    let ask = authenticator.clone();
-    let mut key = [0; 8];
-    getrandom::fill(&mut key).map_err(StartError::failed)?;
-    let common = Common {
-        homes: Homes {
-            key: u64::from_ne_bytes(key),
-            shards: shard_count,
-        },
-        settings: Arc::new(translate::settings(config, shard_count)),
-        ask: Arc::new(move |shard, question| ask.ask(shard, question)),
-        epoch: Instant::now(),
-    };
-    let host = |_| ShardHost::new(rules.clone(), slots.clone(), log.clone());
-    let hosts = (0..shard_count)
-        .map(host)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(StartError::failed)?;
-    let mut hosts = hosts.into_iter();
-    boot::start(board, doors, &common, |_shard| {
-        let host = hosts.next().expect("there is a host for each shard");
-        (host, Box::new(NullStore::default()) as Box<dyn Store>)
-    })
-    .map_err(StartError::failed)
 }

@@ -1,0 +1,192 @@
+//! The start: what takes root first, then the log, then everything else in the order of the street.
+//!
+//! Before: the configuration is read and good. After: shards run, and [`crate::control`] waits for signals.
+
+use crate::access::{EXIT_AUTH, Rules, ShardHost, Slots};
+use crate::authenticator::Authenticator;
+use crate::banner;
+use crate::boot::{self, Board, Common, Doors, OnAccept, Shards};
+use crate::control::Running;
+use crate::logging::{Class, Log};
+use crate::process::PidFile;
+use crate::pump::{Control, Letter, NullStore, Store};
+use crate::run::{PROGRAM, StartError, VERSION, exit};
+use crate::translate;
+use pondhawk_broker::{Homes, ShardId};
+use pondhawk_config::{BrokerArgs, Config};
+use pondhawk_net::Sender;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+type Senders = Vec<Sender<Letter<Arc<Rules>>>>;
+
+/// What was taken while the process could: places that need root's privileges on many machines.
+pub(crate) struct Taken {
+    doors: Doors,
+    pid_file: Option<PidFile>,
+}
+
+/// The log and the ways to it from places that are there before it.
+#[derive(Default)]
+pub(crate) struct Line {
+    /// Where accepted connections are told to.
+    log: Arc<OnceLock<Log>>,
+    /// Where lines for `log_dest topic` go to.
+    senders: Arc<OnceLock<Senders>>,
+}
+
+impl Line {
+    /// Starts the log. Lines for topics are lost until the shards run.
+    pub(crate) fn start(&self, config: &Config) -> Result<Log, StartError> {
+        let senders = self.senders.clone();
+        let publish = move |topic: &str, line: &str| {
+            if let Some(sender) = senders.get().and_then(|senders| senders.first()) {
+                let message = vec![(topic.to_owned(), line.as_bytes().to_vec(), false)];
+                // A broker that is ending has nobody to tell.
+                let _pressure = sender.send_batch(&mut vec![Letter::Control(Control::Publish(message))]);
+            }
+        };
+        let log = Log::start(&config.logging, PROGRAM, Some(Arc::new(publish)))
+            .map_err(|error| StartError::new(exit::INVALID, error, None))?;
+        // Only a test could have installed another one before.
+        log.install();
+        let _first = self.log.set(log.clone());
+        Ok(log)
+    }
+}
+
+/// Binds the listeners and writes the pid file.
+pub(crate) fn take(config: &Config, line: &Line) -> Result<Taken, StartError> {
+    let log = line.log.clone();
+    let on_accept: OnAccept = Arc::new(move |peer, place, result| {
+        if let Some(log) = log.get() {
+            log.accepted(peer, place, result);
+        }
+    });
+    let doors = boot::open_doors(
+        translate::entrances(config),
+        translate::shards(config),
+        &on_accept,
+    )
+    .map_err(|error| StartError::new(exit::FAILED, format!("Error: {error}"), error.hint()))?;
+    let pid_file = PidFile::write(config.pid_file.as_deref())
+        .map_err(|error| StartError::new(exit::PID_FILE, error, None))?;
+    Ok(Taken { doors, pid_file })
+}
+
+/// The log's first lines.
+pub(crate) fn say_hello(config: &Config, log: &Log) {
+    log.write(
+        Class::Information,
+        format_args!("{PROGRAM} version {VERSION} starting"),
+    );
+    match config.sources.first() {
+        Some(path) => log.write(
+            Class::Information,
+            format_args!("Config loaded from {}.", path.display()),
+        ),
+        None => log.write(Class::Information, "Using default config."),
+    }
+    for warning in &config.warnings {
+        log.write(Class::Warning, warning);
+    }
+}
+
+/// Loads the rules and starts authenticator and shards.
+pub(crate) fn start(
+    args: &BrokerArgs,
+    config: Config,
+    taken: Taken,
+    (line, log): (&Line, &Log),
+) -> Result<(Running, Shards<Arc<Rules>>), StartError> {
+    for text in banner::lines(&config) {
+        log.write(Class::Information, text);
+    }
+    let (rules, warnings) =
+        Rules::load(&config, Vec::new()).map_err(|error| StartError::new(EXIT_AUTH, error, None))?;
+    for warning in warnings {
+        log.write(Class::Warning, warning);
+    }
+    for listener in &taken.doors.opened {
+        log.write(Class::Information, format_args!("Opening {listener}."));
+    }
+    for skipped in &taken.doors.skipped {
+        log.write(Class::Warning, format_args!("Warning: {skipped}"));
+    }
+    let rules = Arc::new(rules);
+    let shard_count = translate::shards(&config);
+    let board = Board::new(shard_count).map_err(StartError::failed)?;
+    let senders = board.senders();
+    let authenticator = start_authenticator(&config, &rules, senders.clone())?;
+    let slots = Arc::new(Slots::new(&config));
+    let shards = start_shards(
+        (board, taken.doors),
+        (&config, shard_count),
+        (&rules, &slots),
+        (log, &authenticator),
+    )?;
+    // Set once, here.
+    let _set = line.senders.set(senders);
+    log.write(
+        Class::Information,
+        format_args!("{PROGRAM} version {VERSION} running"),
+    );
+    let running = Running {
+        args: args.clone(),
+        config,
+        log: log.clone(),
+        authenticator,
+        slots,
+        shard_count,
+        _pid_file: taken.pid_file,
+    };
+    Ok((running, shards))
+}
+
+fn start_authenticator(
+    config: &Config,
+    rules: &Arc<Rules>,
+    senders: Senders,
+) -> Result<Arc<Authenticator>, StartError> {
+    let reply = Arc::new(move |shard: ShardId, conn, answer| {
+        if let Some(sender) = senders.get(usize::from(shard.0)) {
+            // A shard that is gone has no client that waits.
+            let _pressure = sender.send_batch(&mut vec![Letter::Answer(conn, answer)]);
+        }
+    });
+    let threads = config.threads.authentication;
+    let authenticator =
+        Authenticator::new(threads, rules.clone(), Vec::new(), reply).map_err(StartError::failed)?;
+    Ok(Arc::new(authenticator))
+}
+
+fn start_shards(
+    (board, doors): (Board<Arc<Rules>>, Doors),
+    (config, shard_count): (&Config, u8),
+    (rules, slots): (&Arc<Rules>, &Arc<Slots>),
+    (log, authenticator): (&Log, &Arc<Authenticator>),
+) -> Result<Shards<Arc<Rules>>, StartError> {
+    let ask = authenticator.clone();
+    let mut key = [0; 8];
+    getrandom::fill(&mut key).map_err(StartError::failed)?;
+    let common = Common {
+        homes: Homes {
+            key: u64::from_ne_bytes(key),
+            shards: shard_count,
+        },
+        settings: Arc::new(translate::settings(config, shard_count)),
+        ask: Arc::new(move |shard, question| ask.ask(shard, question)),
+        epoch: Instant::now(),
+    };
+    let host = |_| ShardHost::new(rules.clone(), slots.clone(), log.clone());
+    let hosts = (0..shard_count)
+        .map(host)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(StartError::failed)?;
+    let mut hosts = hosts.into_iter();
+    boot::start(board, doors, &common, |_shard| {
+        let host = hosts.next().expect("there is a host for each shard");
+        (host, Box::new(NullStore::default()) as Box<dyn Store>)
+    })
+    .map_err(StartError::failed)
+}
