@@ -2,6 +2,7 @@
 //! the tests advance, and mail that is delivered in an order chosen by a seed.
 
 mod auth;
+mod chaos;
 mod connect;
 mod durable;
 mod host;

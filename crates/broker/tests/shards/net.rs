@@ -220,14 +220,19 @@ impl Net {
         self.send(client, &bytes);
     }
 
-    /// The link breaks.
+    /// The link breaks, and what follows.
     pub fn cut(&mut self, client: Client) {
+        self.cut_quietly(client);
+        self.run();
+    }
+
+    /// The link breaks; what the client wrote and nobody read is lost.
+    pub fn cut_quietly(&mut self, client: Client) {
         let wire = &mut self.wires[client.0];
         if std::mem::take(&mut wire.open) {
             let (shard, conn) = (wire.shard, wire.conn);
             self.shards[shard].closed(self.now, conn, None, &mut self.fx[shard]);
         }
-        self.run();
     }
 
     /// From now on the client's socket takes nothing, or takes all again.

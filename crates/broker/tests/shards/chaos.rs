@@ -1,0 +1,311 @@
+//! Publishers and subscribers whose links break at any moment, with mail, acknowledgements and the store's answers
+//! still under way. What the standard promises must hold all the same: at QoS 2 every message exactly once, at
+//! QoS 1 at least once, both in order; a shared group is one subscriber.
+
+use crate::net::{Client, Net, Rng};
+use crate::wire::{Got, Msg, ack, msg, subscribe, v5};
+use pondhawk_broker::Settings;
+use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec, Pubrel};
+use pondhawk_codec::{PacketType, Version};
+use std::collections::{BTreeMap, BTreeSet};
+
+const PUBLISHERS: usize = 3;
+const PLAIN: usize = 3;
+const SHARED: usize = 3;
+/// Below the broker's receive maximum.
+const UNACKED_MAX: usize = 15;
+
+/// A client's memory, which outlives its connections.
+struct Peer {
+    id: String,
+    connection: Option<Client>,
+    greeted: bool,
+    /// Sent and not done, in the order of sending; true once PUBREC has come.
+    unacked: Vec<(Msg, bool)>,
+    next_id: u16,
+    sent: [u32; 3],
+    /// QoS 2 messages between PUBLISH and PUBREL.
+    half: BTreeSet<u16>,
+    /// What was handed to the application: payloads.
+    taken: Vec<String>,
+}
+
+impl Peer {
+    fn new(id: String) -> Peer {
+        Peer {
+            id,
+            connection: None,
+            greeted: false,
+            unacked: Vec::new(),
+            next_id: 0,
+            sent: [0; 3],
+            half: BTreeSet::new(),
+            taken: Vec::new(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.connection.is_some() && self.greeted
+    }
+
+    fn publish(&mut self, net: &mut Net, qos: u8) {
+        let Some(client) = self
+            .connection
+            .filter(|_| self.greeted && self.unacked.len() < UNACKED_MAX)
+        else {
+            return;
+        };
+        self.next_id = self.next_id % 1000 + 1;
+        if self.unacked.iter().any(|(message, _)| message.id == self.next_id) {
+            return;
+        }
+        let n = &mut self.sent[usize::from(qos)];
+        *n += 1;
+        let message =
+            msg(&format!("t/{}", self.id), &format!("{} {qos} {n:05}", self.id)).acked(qos, self.next_id);
+        net.write(client, &message.encode(Version::V5));
+        self.unacked.push((message, false));
+    }
+
+    /// Everything that came from the broker, answered as a client must.
+    fn listen(&mut self, net: &mut Net) {
+        let Some(client) = self.connection else { return };
+        for got in net.got(client) {
+            match got {
+                Got::Connack { code: 0, .. } => self.greeted(net, client),
+                Got::Publish(message) => self.take(net, client, &message),
+                Got::Ack(packet_type, id, code) => self.acked(net, client, (packet_type, id, code)),
+                Got::Suback(..) => {}
+                other => panic!("{}: {other:?}", self.id),
+            }
+        }
+    }
+
+    /// [MQTT-4.4.0-1]: a client resends too.
+    fn greeted(&mut self, net: &mut Net, client: Client) {
+        self.greeted = true;
+        for (message, received) in &self.unacked {
+            let bytes = match received {
+                true => ack(Version::V5, Pubrel, message.id, 0),
+                false => message.clone().again().encode(Version::V5),
+            };
+            net.write(client, &bytes);
+        }
+    }
+
+    fn take(&mut self, net: &mut Net, client: Client, message: &Msg) {
+        let answer = if message.qos == 1 { Puback } else { Pubrec };
+        if message.qos == 1 || self.half.insert(message.id) {
+            self.taken.push(message.text().to_owned());
+        }
+        net.write(client, &ack(Version::V5, answer, message.id, 0));
+    }
+
+    fn acked(&mut self, net: &mut Net, client: Client, (packet_type, id, code): (PacketType, u16, u8)) {
+        match packet_type {
+            Puback | Pubcomp => self.unacked.retain(|(message, _)| message.id != id),
+            Pubrec => {
+                assert_eq!(code, 0);
+                let waiting = self.unacked.iter_mut().filter(|(message, _)| message.id == id);
+                waiting.for_each(|(_, received)| *received = true);
+                net.write(client, &ack(Version::V5, Pubrel, id, 0));
+            }
+            _ => {
+                self.half.remove(&id);
+                net.write(client, &ack(Version::V5, Pubcomp, id, 0));
+            }
+        }
+    }
+
+    fn connect(&mut self, net: &mut Net) {
+        if self.connection.is_none() {
+            self.connection = Some(net.greet_quietly(&v5(&self.id).kept(u32::MAX).silent()));
+            self.greeted = false;
+        }
+    }
+
+    fn cut(&mut self, net: &mut Net) {
+        if let Some(client) = self.connection.take() {
+            net.cut_quietly(client);
+        }
+    }
+}
+
+struct Chaos {
+    net: Net,
+    rng: Rng,
+    peers: Vec<Peer>,
+}
+
+impl Chaos {
+    fn new(shards: u8, seed: u64, persistent: bool) -> Chaos {
+        let mut settings = Settings {
+            persistent,
+            max_inflight_messages: 20,
+            ..Settings::default()
+        };
+        settings.outbox.queued_messages = 0;
+        let names = (0..PUBLISHERS).map(|n| format!("publisher{n}"));
+        let names = names.chain((0..PLAIN + SHARED).map(|n| format!("subscriber{n}")));
+        let mut chaos = Chaos {
+            net: Net::new(shards, seed, settings),
+            rng: Rng::new(!seed),
+            peers: names.map(Peer::new).collect(),
+        };
+        for peer in &mut chaos.peers {
+            peer.connect(&mut chaos.net);
+        }
+        for (n, peer) in chaos.peers[PUBLISHERS..].iter().enumerate() {
+            let filter = if n < PLAIN { "t/#" } else { "$share/g/t/+" };
+            let client = peer.connection.expect("just connected");
+            chaos
+                .net
+                .write(client, &subscribe(Version::V5, 1, &[(filter, 2)], 0));
+        }
+        chaos.settle();
+        chaos
+    }
+
+    fn settle(&mut self) {
+        loop {
+            let more = self.net.step();
+            for peer in &mut self.peers {
+                peer.listen(&mut self.net);
+            }
+            if !more && !self.net.step() {
+                return;
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        let who = self.rng.below(self.peers.len());
+        let peer = &mut self.peers[who];
+        match self.rng.below(20) {
+            0 => peer.cut(&mut self.net),
+            1 => {
+                // Another connection takes the session over while the first is still there.
+                if peer.is_ready() {
+                    peer.connection = None;
+                }
+            }
+            2 => self.net.store_stalls = !self.net.store_stalls,
+            3 | 4 => peer.connect(&mut self.net),
+            _ => {
+                let qos = 1 + self.rng.below(2) as u8;
+                self.peers[who % PUBLISHERS].publish(&mut self.net, qos);
+            }
+        }
+        for _ in 0..self.rng.below(12) {
+            self.net.step();
+        }
+        // Some do not listen for a while.
+        for peer in &mut self.peers {
+            if self.rng.below(3) > 0 {
+                peer.listen(&mut self.net);
+            }
+        }
+    }
+
+    /// Everybody comes back, everything arrives, and is what was promised.
+    fn finish(mut self, what: &str) {
+        self.net.store_stalls = false;
+        for _ in 0..2 {
+            self.settle();
+            for peer in &mut self.peers {
+                peer.connect(&mut self.net);
+            }
+        }
+        self.settle();
+        let mut sent = BTreeMap::new();
+        for peer in &self.peers {
+            assert!(
+                peer.unacked.is_empty() && peer.half.is_empty(),
+                "{what}: {} has not done",
+                peer.id
+            );
+            for qos in 1..=2 {
+                let texts = (1..=peer.sent[qos]).map(|n| format!("{} {qos} {n:05}", peer.id));
+                sent.extend(texts.map(|text| (text, qos)));
+            }
+        }
+        let (plain, shared) = self.peers[PUBLISHERS..].split_at(PLAIN);
+        for peer in plain {
+            check(&sent, &peer.taken, &format!("{what}, {}", peer.id));
+            check_order(&peer.taken, &format!("{what}, {}", peer.id));
+        }
+        let together: Vec<String> = shared.iter().flat_map(|peer| peer.taken.clone()).collect();
+        check(&sent, &together, &format!("{what}, group"));
+        let counters = self.net.counters();
+        assert_eq!(
+            (counters.queued, counters.queued_bytes, counters.waiting),
+            (0, 0, 0),
+            "{what}"
+        );
+        for peer in &self.peers {
+            let last = self.net.join(&v5(&peer.id));
+            self.net.leave(last);
+        }
+        self.net.assert_empty();
+    }
+}
+
+fn check(sent: &BTreeMap<String, usize>, taken: &[String], what: &str) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for text in taken {
+        *counts.entry(text).or_default() += 1;
+    }
+    for (text, qos) in sent {
+        let count = counts.remove(text.as_str()).unwrap_or(0);
+        assert!(
+            count == 1 || *qos == 1 && count > 1,
+            "{what}: {text} came {count} times"
+        );
+    }
+    assert!(counts.is_empty(), "{what}: {counts:?}");
+}
+
+/// [MQTT-4.6.0-1] [MQTT-4.6.0-5]: the first copies come in the order of publishing.
+fn check_order(taken: &[String], what: &str) {
+    let mut last: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for text in taken.iter().filter(|text| seen.insert(text.as_str())) {
+        let (stream, n) = text.rsplit_once(' ').expect("three words");
+        let before = last.insert(stream, n);
+        assert!(
+            before.is_none_or(|before| before < n),
+            "{what}: {stream} {n} after {before:?}"
+        );
+    }
+}
+
+fn run(shards: u8, seed: u64, steps: usize) {
+    let persistent = seed % 2 == 0;
+    let mut chaos = Chaos::new(shards, seed, persistent);
+    for _ in 0..steps {
+        chaos.act();
+    }
+    chaos.finish(&format!("{shards} shards, seed {seed}, {steps} steps"));
+}
+
+#[test]
+fn promises_hold_whatever_breaks() {
+    for shards in crate::SHARDS {
+        for seed in 1..=12 {
+            run(shards, seed, 400);
+        }
+    }
+}
+
+mod random {
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+        #[test]
+        fn promises_hold_whatever_breaks(seed in any::<u64>(), steps in 1usize..600, shards in 1u8..9) {
+            super::run(shards, seed, steps);
+        }
+    }
+}
