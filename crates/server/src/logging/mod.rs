@@ -25,7 +25,7 @@ pub use class::Class;
 pub use shown::{SHOWN_MAX, Shown};
 
 use pondhawk_broker::{Note, NoteKind};
-use pondhawk_config::Logging;
+use pondhawk_config::{LogDestinations, Logging};
 use sink::Sinks;
 use stamp::Stamp;
 use std::fmt::{self, Write};
@@ -207,6 +207,10 @@ impl Log {
 }
 
 fn mask(logging: &Logging) -> u16 {
+    if logging.destinations == LogDestinations::default() {
+        // `log_dest none`: nobody would read a line.
+        return 0;
+    }
     let mask = Class::mask(logging.types);
     let connections = logging.connection_messages && mask & Class::Notice.bit() != 0;
     if connections { mask | CONNECTIONS } else { mask }
