@@ -17,7 +17,9 @@ mod toolbox;
 
 mod pairs;
 
+mod capture;
 mod goldens;
+mod mqttjs;
 mod notes;
 mod snippets;
 mod verbatim;
