@@ -34,12 +34,22 @@ pub(crate) fn run(settings: &Settings, console: &mut Console) -> Result<i32, Fai
         console.flush();
         return Ok(USAGE);
     };
-    driver::run(settings, console, Publisher { topic, work })
+    driver::run(
+        settings,
+        console,
+        Publisher {
+            topic,
+            work,
+            more: false,
+        },
+    )
 }
 
 struct Publisher {
     topic: String,
     work: Work,
+    /// Lines are left for the next turn, which need not wait for anything.
+    more: bool,
 }
 
 enum Work {
@@ -91,14 +101,17 @@ impl App for Publisher {
         }
         match &mut self.work {
             Work::Repeat(repeat) => repeat.turn(&self.topic, link),
-            Work::Lines(lines) => publish_lines(lines, &self.topic, link),
+            Work::Lines(lines) => {
+                self.more = publish_lines(lines, &self.topic, link)?;
+                Ok(())
+            }
         }
     }
 
     fn deadline(&self) -> Option<u64> {
         match &self.work {
             Work::Repeat(repeat) => repeat.next_at,
-            Work::Lines(_) => None,
+            Work::Lines(_) => self.more.then_some(0),
         }
     }
 
@@ -146,11 +159,13 @@ fn has_room(link: &Link<'_>) -> bool {
     link.client.unanswered() < UNANSWERED_MAX && link.pending < PENDING_MAX
 }
 
-fn publish_lines(lines: &mut Lines, topic: &str, link: &mut Link<'_>) -> Result<(), Failure> {
+/// Publishes lines while there is room; true if some may be left.
+fn publish_lines(lines: &mut Lines, topic: &str, link: &mut Link<'_>) -> Result<bool, Failure> {
     // The output of this turn is not counted in `pending` yet, so the number of messages has its own limit.
     for _ in 0..UNANSWERED_MAX {
         if !has_room(link) {
-            break;
+            // An answer, or the socket taking bytes, will wake us.
+            return Ok(false);
         }
         match lines.next() {
             Line::Ready(payload) => {
@@ -162,14 +177,16 @@ fn publish_lines(lines: &mut Lines, topic: &str, link: &mut Link<'_>) -> Result<
                     "Error: A line of standard input is too long for a message.",
                 ));
             }
-            Line::End if link.client.unanswered() == 0 => {
-                link.disconnect();
-                break;
+            Line::End => {
+                if link.client.unanswered() == 0 {
+                    link.disconnect();
+                }
+                return Ok(false);
             }
-            Line::End | Line::NotYet => break,
+            Line::NotYet => return Ok(false),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Publishes a payload as the command line says.

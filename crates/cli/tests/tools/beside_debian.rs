@@ -3,7 +3,7 @@
 //! lines are not here.
 
 use crate::kit::{Broker, Conf};
-use crate::program::{Ended, Maker, run_with};
+use crate::program::{Ended, Maker, run_with, start, words};
 
 /// A command line with what is on standard input, and one that is run before each of the two.
 struct Case {
@@ -128,6 +128,56 @@ fn foreign_publishing_from_standard_input() {
         with_input("pub {p} -t a -s -d", "one\ntwo\n\nlast"),
         with_input("pub {p} -t a -s -d", ""),
     ]);
+}
+
+/// More lines than fit in one turn, or in the window.
+#[test]
+fn foreign_many_lines_arrive_in_order() {
+    let broker = debian_broker("true");
+    for (qos, count) in [(0, 20_000), (1, 5_000), (2, 3_000)] {
+        let input: String = (0..count).map(|n| format!("line {n}\n")).collect();
+        let subscribe = format!("sub -p {} -t many -q {qos} -C {count} -d", broker.port());
+        let subscriber = start(Maker::Ours, &words(&subscribe), b"");
+        subscriber.wait_out("Subscribed (mid: 1)");
+        let publish = format!("pub -p {} -t many -q {qos} -l", broker.port());
+        assert_eq!(run_with(Maker::Ours, &publish, input.as_bytes()).code, Some(0));
+        let ended = subscriber.wait();
+        let lines: String = ended
+            .out
+            .lines()
+            .filter(|line| line.starts_with("line "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert!(lines == input, "{count} lines of QoS {qos}");
+    }
+}
+
+#[test]
+fn foreign_other_transports() {
+    let program = std::env::var("PONDHAWK_MOSQUITTO").unwrap_or_else(|_| "/usr/sbin/mosquitto".to_owned());
+    let broker = Conf::empty()
+        .program(program.into())
+        .line("user root")
+        .line("listener {port} 127.0.0.1")
+        .line("protocol websockets")
+        .line("listener {port2} 127.0.0.1")
+        .line("listener 0 {dir}/socket")
+        .line("allow_anonymous true")
+        .start();
+    let web = format!("pub --ws -p {} -t web -m 'over the web' -r -q 2", broker.port());
+    assert_eq!(run_with(Maker::Ours, &web, b"").code, Some(0));
+    // Debian's broker sends 4 KiB every 100 ms over WebSockets.
+    let large = "x".repeat(10_000);
+    let unix = format!(
+        "pub --unix {} -t unix -s -r -q 1",
+        broker.dir().join("socket").display()
+    );
+    assert_eq!(run_with(Maker::Ours, &unix, large.as_bytes()).code, Some(0));
+    let read = format!("sub -L ws://127.0.0.1:{}/+ -C 2 -W 10", broker.port());
+    let ended = run_with(Maker::Ours, &read, b"");
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    assert!(ended.out.lines().any(|line| line == "over the web"));
+    assert!(ended.out.lines().any(|line| line == large));
 }
 
 #[test]

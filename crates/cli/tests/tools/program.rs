@@ -4,6 +4,7 @@ use crate::kit::{SECOND, poll};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// How a tool ended, and what it said.
@@ -29,8 +30,14 @@ pub enum Maker {
 /// A tool that runs.
 pub struct Running {
     child: Child,
-    out: Option<JoinHandle<Vec<u8>>>,
-    err: Option<JoinHandle<Vec<u8>>>,
+    out: Output,
+    err: Output,
+}
+
+/// What a stream has said so far, and the thread that reads it.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 /// Starts `words`, the first of which is `pub`, `sub`, `rr` or `passwd`.
@@ -50,11 +57,7 @@ pub fn start(maker: Maker, words: &[String], stdin: &[u8]) -> Running {
     std::thread::spawn(move || drop(pipe.write_all(&stdin)));
     let out = collect(child.stdout.take().expect("piped"));
     let err = collect(child.stderr.take().expect("piped"));
-    Running {
-        child,
-        out: Some(out),
-        err: Some(err),
-    }
+    Running { child, out, err }
 }
 
 fn command(maker: Maker, tool: &str) -> Command {
@@ -72,12 +75,37 @@ fn command(maker: Maker, tool: &str) -> Command {
     }
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
-        bytes
-    })
+fn collect(mut pipe: impl Read + Send + 'static) -> Output {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&bytes);
+    let reader = std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(count @ 1..) = pipe.read(&mut chunk) {
+            into.lock()
+                .expect("nobody panics with it")
+                .extend_from_slice(&chunk[..count]);
+        }
+    });
+    Output {
+        bytes,
+        reader: Some(reader),
+    }
+}
+
+impl Output {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().expect("nobody panics with it")).into_owned()
+    }
+
+    /// All of it, once the tool has ended.
+    fn whole(&mut self) -> String {
+        self.reader
+            .take()
+            .expect("taken once")
+            .join()
+            .expect("does not panic");
+        self.text()
+    }
 }
 
 impl Running {
@@ -102,12 +130,14 @@ impl Running {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("our own child");
     }
 
+    /// Waits until stdout holds `text`.
+    pub fn wait_out(&self, text: &str) {
+        let seen = poll(20 * SECOND, || self.out.text().contains(text).then_some(()));
+        assert!(seen.is_some(), "no {text:?} in {:?}", self.out.text());
+    }
+
     fn texts(&mut self) -> (String, String) {
-        let text = |thread: Option<JoinHandle<Vec<u8>>>| {
-            let bytes = thread.expect("taken once").join().expect("does not panic");
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        (text(self.out.take()), text(self.err.take()))
+        (self.out.whole(), self.err.whole())
     }
 }
 
