@@ -1,7 +1,7 @@
 //! The broker as a process of its operating system: background, user, limits, pid file, signals, memory.
 //!
 //! Before: the command line and the configuration say what is wanted. After: [`crate::run`] boots the shards
-//! and [`crate::control`] waits for signals.
+//! and the control loop waits for signals.
 //!
 //! SIGPIPE needs nothing here: the runtime ignores it, and a write to a closed socket is an error like others.
 

@@ -21,6 +21,9 @@ pub enum Transport {
     WebSocket(Arc<WsSettings>),
 }
 
+/// Hears of each client's address, and why it was turned away if it was.
+pub type OnAccept = Arc<dyn Fn(&str, Result<(), &str>) + Send + Sync>;
+
 /// One listening socket.
 pub struct Door {
     /// The socket.
@@ -34,7 +37,7 @@ pub struct Door {
     /// `max_connections`.
     pub max: Option<i64>,
     /// Tells the log of a new connection or of one turned away.
-    pub on_accept: Arc<dyn Fn(&str, Result<(), &str>) + Send + Sync>,
+    pub on_accept: OnAccept,
 }
 
 /// A place among a listener's connections, given back when dropped.
