@@ -22,7 +22,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use pondhawk_codec::packet::{Connect, ConnectRefused};
 use pondhawk_codec::reason::{self, ReasonCode};
-use pondhawk_codec::{Frame, Kind, PacketType, Property, Version, topic};
+use pondhawk_codec::{Frame, Kind, PacketType, Properties, Property, Version, topic};
 use pondhawk_session::server::{Link, Violation};
 
 /// Why a CONNECT is turned away.
@@ -143,12 +143,12 @@ impl<H: Host> Shard<H> {
                 "protocol version not accepted here",
             ));
         }
-        let user_properties = connect
-            .properties
-            .iter()
-            .filter(|property| matches!(property, Property::UserProperty(..)))
-            .count();
-        if user_properties > self.settings.max_user_properties {
+        let will = connect.will.map_or(Properties::EMPTY, |will| will.properties);
+        let over = |properties: Properties<'_>| {
+            let user = |property: &Property<'_>| matches!(property, Property::UserProperty(..));
+            properties.iter().filter(user).count() > self.settings.max_user_properties
+        };
+        if over(connect.properties) || over(will) {
             return Err(Refusal::Code(reason::QUOTA_EXCEEDED, "too many user properties"));
         }
         self.check_client_id(rules, connect)?;
@@ -234,6 +234,10 @@ impl<H: Host> Shard<H> {
                 reason::RETAIN_NOT_SUPPORTED,
                 "retained will, but retain_available is false",
             );
+        }
+        let limit = self.settings.message_size_limit;
+        if limit > 0 && will.payload.len() > limit {
+            return coded(reason::PACKET_TOO_LARGE, "will above message_size_limit");
         }
         if topic::levels(will.topic) > self.settings.max_topic_levels {
             return coded(reason::TOPIC_NAME_INVALID, "will topic has too many levels");
@@ -339,11 +343,10 @@ impl<H: Host> Shard<H> {
             auth_data: data.as_deref(),
         };
 
-        if let Err(refusal) = self.may_enter(listener, &entry) {
+        if let Err(refusal) = self.may_enter(listener, &entry, fx) {
             self.turn_away(conn, connect, refusal, fx);
             return;
         }
-        self.take_over(client_id, fx);
         let Some((index, resumed)) = self.enter_session(listener, &entry, fx) else {
             self.host.release(Slot::Connection);
             self.turn_away(
@@ -357,8 +360,9 @@ impl<H: Host> Shard<H> {
         self.connected(conn, index, (&entry, resumed), fx);
     }
 
-    /// Rights that need the identity: the session's owner, the will's topic, a free place.
-    fn may_enter(&mut self, listener: u16, entry: &Entry<'_>) -> Result<(), Refusal> {
+    /// Rights that need the identity: the session's owner, the will's topic, a free place, which may be that of
+    /// the client's last connection.
+    fn may_enter(&mut self, listener: u16, entry: &Entry<'_>, fx: &mut Effects) -> Result<(), Refusal> {
         let identity = self.host.identify(listener, entry.username, entry.client_id);
         if let Some(will) = &entry.connect.will {
             let topic = self.mounted(listener, will.topic);
@@ -380,6 +384,7 @@ impl<H: Host> Shard<H> {
                 "session belongs to another user",
             ));
         }
+        self.take_over(entry.client_id, fx);
         if !self.host.reserve(Slot::Connection) {
             return Err(Refusal::Code(reason::SERVER_BUSY, "too many connections"));
         }

@@ -96,7 +96,7 @@ impl<H: Host> Parts<'_, H> {
     }
 
     /// [MQTT-3.8.3-3]
-    fn is_origin(&self, index: u32, view: &MessageRef<'_>) -> bool {
+    pub(crate) fn is_origin(&self, index: u32, view: &MessageRef<'_>) -> bool {
         let id = SessionId {
             index,
             generation: self.sessions.generation(index),

@@ -18,6 +18,8 @@ use pondhawk_session::server::{Message, SubscriptionIds};
 
 /// Messages that one call of [`Shard::work`] delivers at the most.
 const SLICE: usize = 512;
+/// Retained messages that may replace others of a page while it is on its way.
+const NEWER_MAX: usize = 1024;
 
 /// The search for one subscription's retained messages.
 pub(crate) struct Replay {
@@ -51,8 +53,10 @@ impl Replay {
 struct Line {
     session: SessionId,
     searches: VecDeque<Replay>,
-    /// What the first search found.
+    /// What the first search found, in the order of topics.
     found: VecDeque<Arc<Message>>,
+    /// What replaced retained messages while a page was on its way.
+    newer: Vec<Arc<Message>>,
     state: State,
 }
 
@@ -74,6 +78,7 @@ impl Line {
         };
         if search.cancelled {
             self.searches.pop_front();
+            self.newer.clear();
             return;
         }
         self.found.extend(messages);
@@ -81,6 +86,21 @@ impl Line {
             search.shard += 1;
         }
         search.after = next;
+        for message in core::mem::take(&mut self.newer) {
+            self.refresh(&message);
+        }
+    }
+
+    /// A retained message was replaced or deleted: what was found of it must not be sent after the news of that.
+    fn refresh(&mut self, message: &Arc<Message>) {
+        let topic = message.topic();
+        if let Ok(at) = self.found.binary_search_by(|found| found.topic().cmp(topic)) {
+            if message.payload_len() == 0 {
+                self.found.remove(at);
+            } else {
+                self.found[at] = message.clone();
+            }
+        }
     }
 
     /// Drops the search for `filter`, if there is one.
@@ -127,6 +147,17 @@ impl Replays {
         if let Some(line) = self.lines.get_mut(&number) {
             line.state = state;
         }
+    }
+
+    /// A retained message goes to the session that line `number` belongs to.
+    pub(crate) fn refresh(&mut self, number: u32, message: &Arc<Message>) {
+        let Some(line) = self.lines.get_mut(&number) else {
+            return;
+        };
+        if line.state == State::Waiting && line.newer.len() < NEWER_MAX {
+            line.newer.push(message.clone());
+        }
+        line.refresh(message);
     }
 
     pub(crate) fn feed(&mut self, conn: ConnId) {
@@ -202,6 +233,7 @@ impl<H: Host> Shard<H> {
                 session: id,
                 searches: [replay].into(),
                 found: VecDeque::new(),
+                newer: Vec::new(),
                 state: State::Runnable,
             },
         );

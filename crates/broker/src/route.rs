@@ -90,6 +90,9 @@ impl<H: Host> Shard<H> {
             .budget
             .saturating_sub(u32::try_from(work).unwrap_or(u32::MAX));
         self.layouts.reset();
+        if message.view.retain && self.replays.len() > 0 {
+            self.refresh_replays(message, &recipients);
+        }
         if self.settings.allow_duplicate_messages {
             let mut parts = self.delivery_parts();
             for (session, subscription) in &recipients {
@@ -107,6 +110,15 @@ impl<H: Host> Shard<H> {
         self.routing.members = members;
     }
 
+    /// Recipients that are still being sent retained messages do not get an older one afterwards.
+    fn refresh_replays(&mut self, message: &mut Lazy<'_>, recipients: &[(u32, Subscription)]) {
+        for (session, _) in recipients {
+            if let Some(number) = self.sessions.get(*session).and_then(|session| session.replay) {
+                self.replays.refresh(number, message.shared());
+            }
+        }
+    }
+
     /// One copy a session: the highest QoS of its subscriptions, and all their identifiers.
     /// [MQTT-3.3.5-1] [MQTT-3.3.4-4]
     fn deliver_merged(
@@ -118,16 +130,19 @@ impl<H: Host> Shard<H> {
         recipients.sort_unstable_by_key(|(session, _)| *session);
         let mut parts = self.delivery_parts();
         for same in recipients.chunk_by(|a, b| a.0 == b.0) {
-            let Some((session, first)) = same.first() else {
+            let Some((session, _)) = same.first() else {
                 continue;
             };
-            let mut merged = *first;
-            for (_, subscription) in same {
+            let own = parts.is_origin(*session, message.view);
+            let wanted = || same.iter().map(|(_, s)| s).filter(|s| !(own && s.no_local));
+            let Some(mut merged) = wanted().next().copied() else {
+                continue;
+            };
+            for subscription in wanted() {
                 merged.qos = merged.qos.max(subscription.qos);
-                merged.no_local &= subscription.no_local;
                 merged.retain_as_published |= subscription.retain_as_published;
             }
-            let ids: Vec<u32> = same.iter().map(|(_, s)| s.id).filter(|id| *id != 0).collect();
+            let ids: Vec<u32> = wanted().map(|s| s.id).filter(|id| *id != 0).collect();
             let ids = match ids.as_slice() {
                 [] => SubscriptionIds::None,
                 [id] => SubscriptionIds::One(*id),

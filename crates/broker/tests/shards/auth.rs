@@ -8,10 +8,7 @@ use pondhawk_codec::{Property, Version, reason};
 const METHOD: Property<'static> = Property::AuthenticationMethod("M");
 
 fn accept() -> Answer {
-    Answer::Accept {
-        username: None,
-        data: None,
-    }
+    Answer::Accept { username: None, data: None }
 }
 
 fn asking(shards: u8) -> Net {
@@ -23,15 +20,9 @@ fn asking(shards: u8) -> Net {
 /// Method and data of the question that is pending.
 fn exchange(net: &Net) -> (String, Vec<u8>, bool) {
     match net.questions.front() {
-        Some((
-            _,
-            Question {
-                subject: Subject::Exchange {
-                    method, data, first, ..
-                },
-                ..
-            },
-        )) => (method.to_string(), data.to_vec(), *first),
+        Some((_, Question { subject: Subject::Exchange { method, data, first, .. }, .. })) => {
+            (method.to_string(), data.to_vec(), *first)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -60,11 +51,7 @@ fn early_packets_wait() {
                 &net.questions[0].1.subject,
                 Subject::Password { username: Some(name), .. } if **name == *"u"
             ));
-            net.answer(&if right {
-                accept()
-            } else {
-                Answer::Refuse(reason::BAD_USERNAME_OR_PASSWORD)
-            });
+            net.answer(&if right { accept() } else { Answer::Refuse(reason::BAD_USERNAME_OR_PASSWORD) });
             assert_eq!(code(&mut net, client), if right { 0 } else { 4 });
             assert_eq!(net.messages(witness).len(), usize::from(right));
             assert_eq!(net.is_open(client), right);
@@ -89,10 +76,7 @@ fn an_answer_that_comes_too_late() {
 #[test]
 fn the_answer_names_the_user() {
     let mut net = asking(1);
-    let named = Answer::Accept {
-        username: Some("alice".into()),
-        data: None,
-    };
+    let named = Answer::Accept { username: Some("alice".into()), data: None };
     for (answer, expected) in [(&named, 0), (&accept(), 0x87), (&named, 0)] {
         let client = net.greet(&v5("c").user("token").fresh(100));
         net.answer(answer);
@@ -107,30 +91,12 @@ fn an_exchange_of_several_steps() {
     let c = net.greet(&v5("c").props(&[METHOD, Property::AuthenticationData(b"1")]));
     assert_eq!(exchange(&net), ("M".into(), b"1".to_vec(), true));
     net.answer(&Answer::Continue { data: (*b"2").into() });
-    let [
-        Got::Auth {
-            code: 0x18,
-            properties,
-        },
-    ] = &net.got(c)[..]
-    else {
-        panic!("no AUTH")
-    };
+    let [Got::Auth { code: 0x18, properties }] = &net.got(c)[..] else { panic!("no AUTH") };
     assert_eq!(properties[..], *b"\x15\x00\x01M\x16\x00\x012");
     net.send(c, &auth(0x18, &[METHOD, Property::AuthenticationData(b"3")]));
     assert_eq!(exchange(&net), ("M".into(), b"3".to_vec(), false));
-    net.answer(&Answer::Accept {
-        username: None,
-        data: Some((*b"4").into()),
-    });
-    let [
-        Got::Connack {
-            code: 0, properties, ..
-        },
-    ] = &net.got(c)[..]
-    else {
-        panic!("no CONNACK")
-    };
+    net.answer(&Answer::Accept { username: None, data: Some((*b"4").into()) });
+    let [Got::Connack { code: 0, properties, .. }] = &net.got(c)[..] else { panic!("no CONNACK") };
     assert_eq!(properties[..11], *b"\x22\x00\x0a\x15\x00\x01M\x16\x00\x014");
     net.leave(c);
     net.assert_empty();
@@ -149,17 +115,8 @@ fn exchanges_that_go_wrong() {
         net.assert_empty();
         net.got(c)
     };
-    let connack = |code| {
-        vec![Got::Connack {
-            present: false,
-            code,
-            properties: vec![],
-        }]
-    };
-    assert_eq!(
-        step(&auth(0x18, &[Property::AuthenticationMethod("N")])),
-        connack(0x82)
-    );
+    let connack = |code| vec![Got::Connack { present: false, code, properties: vec![] }];
+    assert_eq!(step(&auth(0x18, &[Property::AuthenticationMethod("N")])), connack(0x82));
     assert_eq!(step(&auth(0x19, &[METHOD])), connack(0x82));
     assert_eq!(step(&auth(0x18, &[])), connack(0x82));
     assert_eq!(step(&[0x30, 4, 0, 1, b'a', 0]), connack(0x82));
@@ -228,14 +185,8 @@ fn impatient_clients() {
     let c = connected(&mut net);
     net.send(c, &auth(0x19, &[METHOD]));
     net.send(c, &auth(0x18, &[METHOD]));
-    assert_eq!(
-        (net.got(c), net.questions.len()),
-        (vec![Got::Disconnect(0x82)], 1)
-    );
-    for bytes in [
-        auth(0x19, &[Property::AuthenticationMethod("N")]),
-        auth(0x18, &[METHOD]),
-    ] {
+    assert_eq!((net.got(c), net.questions.len()), (vec![Got::Disconnect(0x82)], 1));
+    for bytes in [auth(0x19, &[Property::AuthenticationMethod("N")]), auth(0x18, &[METHOD])] {
         net.questions.clear();
         let c = connected(&mut net);
         net.send(c, &bytes);

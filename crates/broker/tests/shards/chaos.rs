@@ -49,9 +49,7 @@ impl Peer {
     }
 
     fn publish(&mut self, net: &mut Net, qos: u8) {
-        let Some(client) = self
-            .connection
-            .filter(|_| self.greeted && self.unacked.len() < UNACKED_MAX)
+        let Some(client) = self.connection.filter(|_| self.greeted && self.unacked.len() < UNACKED_MAX)
         else {
             return;
         };
@@ -139,11 +137,7 @@ struct Chaos {
 
 impl Chaos {
     fn new(shards: u8, seed: u64, persistent: bool) -> Chaos {
-        let mut settings = Settings {
-            persistent,
-            max_inflight_messages: 20,
-            ..Settings::default()
-        };
+        let mut settings = Settings { persistent, max_inflight_messages: 20, ..Settings::default() };
         settings.outbox.queued_messages = 0;
         let names = (0..PUBLISHERS).map(|n| format!("publisher{n}"));
         let names = names.chain((0..PLAIN + SHARED).map(|n| format!("subscriber{n}")));
@@ -158,9 +152,7 @@ impl Chaos {
         for (n, peer) in chaos.peers[PUBLISHERS..].iter().enumerate() {
             let filter = if n < PLAIN { "t/#" } else { "$share/g/t/+" };
             let client = peer.connection.expect("just connected");
-            chaos
-                .net
-                .write(client, &subscribe(Version::V5, 1, &[(filter, 2)], 0));
+            chaos.net.write(client, &subscribe(Version::V5, 1, &[(filter, 2)], 0));
         }
         chaos.settle();
         chaos
@@ -219,11 +211,7 @@ impl Chaos {
         self.settle();
         let mut sent = BTreeMap::new();
         for peer in &self.peers {
-            assert!(
-                peer.unacked.is_empty() && peer.half.is_empty(),
-                "{what}: {} has not done",
-                peer.id
-            );
+            assert!(peer.unacked.is_empty() && peer.half.is_empty(), "{what}: {} has not done", peer.id);
             for qos in 1..=2 {
                 let texts = (1..=peer.sent[qos]).map(|n| format!("{} {qos} {n:05}", peer.id));
                 sent.extend(texts.map(|text| (text, qos)));
@@ -237,11 +225,7 @@ impl Chaos {
         let together: Vec<String> = shared.iter().flat_map(|peer| peer.taken.clone()).collect();
         check(&sent, &together, &format!("{what}, group"));
         let counters = self.net.counters();
-        assert_eq!(
-            (counters.queued, counters.queued_bytes, counters.waiting),
-            (0, 0, 0),
-            "{what}"
-        );
+        assert_eq!((counters.queued, counters.queued_bytes, counters.waiting), (0, 0, 0), "{what}");
         for peer in &self.peers {
             let last = self.net.join(&v5(&peer.id));
             self.net.leave(last);
@@ -257,10 +241,7 @@ fn check(sent: &BTreeMap<String, usize>, taken: &[String], what: &str) {
     }
     for (text, qos) in sent {
         let count = counts.remove(text.as_str()).unwrap_or(0);
-        assert!(
-            count == 1 || *qos == 1 && count > 1,
-            "{what}: {text} came {count} times"
-        );
+        assert!(count == 1 || *qos == 1 && count > 1, "{what}: {text} came {count} times");
     }
     assert!(counts.is_empty(), "{what}: {counts:?}");
 }
@@ -272,15 +253,12 @@ fn check_order(taken: &[String], what: &str) {
     for text in taken.iter().filter(|text| seen.insert(text.as_str())) {
         let (stream, n) = text.rsplit_once(' ').expect("three words");
         let before = last.insert(stream, n);
-        assert!(
-            before.is_none_or(|before| before < n),
-            "{what}: {stream} {n} after {before:?}"
-        );
+        assert!(before.is_none_or(|before| before < n), "{what}: {stream} {n} after {before:?}");
     }
 }
 
 fn run(shards: u8, seed: u64, steps: usize) {
-    let persistent = seed % 2 == 0;
+    let persistent = seed & 1 == 0;
     let mut chaos = Chaos::new(shards, seed, persistent);
     for _ in 0..steps {
         chaos.act();

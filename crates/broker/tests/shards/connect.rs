@@ -10,13 +10,7 @@ fn refused(net: &mut Net, hello: &Hello) -> Option<u8> {
     assert!(!net.is_open(client), "{} is let in", hello.id);
     match net.got(client).as_slice() {
         [] => None,
-        [
-            Got::Connack {
-                present: false,
-                code,
-                properties,
-            },
-        ] => {
+        [Got::Connack { present: false, code, properties }] => {
             // Mosquitto's refusals carry no properties.
             assert!(properties.is_empty());
             Some(*code)
@@ -35,9 +29,7 @@ fn raw(net: &mut Net, version: Version, bytes: &[u8]) -> (Client, Vec<Got>) {
 fn connack_properties(net: &mut Net, hello: &Hello) -> Vec<u8> {
     let client = net.greet(hello);
     match net.got(client).first() {
-        Some(Got::Connack {
-            code: 0, properties, ..
-        }) => properties.clone(),
+        Some(Got::Connack { code: 0, properties, .. }) => properties.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -53,10 +45,7 @@ fn connack_has_mosquittos_properties_in_its_order() {
     let settings = Settings {
         max_keepalive_s: 60,
         retain_available: false,
-        listeners: vec![ListenerSettings {
-            max_qos: Qos::AtLeastOnce,
-            ..ListenerSettings::default()
-        }],
+        listeners: vec![ListenerSettings { max_qos: Qos::AtLeastOnce, ..ListenerSettings::default() }],
         ..Settings::default()
     };
     let mut net = Net::new(1, 1, settings);
@@ -64,10 +53,7 @@ fn connack_has_mosquittos_properties_in_its_order() {
     let id = &properties[6..6 + 3 + 41];
     assert_eq!(properties[..6], [0x13, 0, 60, 0x22, 0, 10]);
     assert_eq!(id[..8], *b"\x12\x00\x29auto-");
-    assert_eq!(
-        properties[6 + id.len()..],
-        [0x25, 0, 0x27, 0, 0x1e, 0x84, 0x80, 0x21, 0, 20, 0x24, 1]
-    );
+    assert_eq!(properties[6 + id.len()..], [0x25, 0, 0x27, 0, 0x1e, 0x84, 0x80, 0x21, 0, 20, 0x24, 1]);
 }
 
 /// [MQTT-3.1.3-6] [MQTT-3.1.3-7]: an upper-case UUID of version 4, whose home is the shard that made it.
@@ -146,9 +132,12 @@ fn places_are_limited_and_given_back() {
     net.world.borrow_mut().sessions.max = 1;
     assert_eq!(refused(&mut net, &v5("b")), Some(0x97));
     net.assert_places(0, 1);
-    // The session is there already: it takes no other place.
-    let (a, present) = net.join_present(&v5("a").kept(0));
+    // The session is there already: it takes no other place, and neither does a connection that takes over.
+    let (a, present) = net.join_present(&v5("a").kept(100));
     assert!(present);
+    let (b, present) = net.join_present(&v5("a").kept(0));
+    assert!(present && !net.is_open(a));
+    let a = b;
     net.leave(a);
     net.assert_empty();
 }
@@ -167,11 +156,7 @@ fn protocol_names_and_levels() {
         body.extend_from_slice(&[0, 1, b'x']);
         [&[0x10, body.len() as u8][..], &body].concat()
     };
-    let connack = |code| Got::Connack {
-        present: false,
-        code,
-        properties: Vec::new(),
-    };
+    let connack = |code| Got::Connack { present: false, code, properties: Vec::new() };
     for (name, level, version, expected) in [
         (&b"mqtt"[..], 4, Version::V311, None),
         (b"", 4, Version::V311, None),
@@ -216,10 +201,7 @@ fn a_second_connect_is_a_protocol_error() {
     let (old, new) = (net.join(&v311("a")), net.join(&v5("b")));
     net.send(old, &v311("a").encode());
     net.send(new, &v5("b").encode());
-    assert_eq!(
-        (net.got(old), net.got(new)),
-        (vec![], vec![Got::Disconnect(0x82)])
-    );
+    assert_eq!((net.got(old), net.got(new)), (vec![], vec![Got::Disconnect(0x82)]));
     net.assert_empty();
 }
 
@@ -234,14 +216,7 @@ fn what_is_sent_behind_a_refused_connect_is_dropped() {
     let thief = net.greet_quietly(&v311("thief"));
     net.write(thief, &msg("t", "x").encode(Version::V311));
     net.run();
-    assert_eq!(
-        net.got(thief),
-        [Got::Connack {
-            present: false,
-            code: 4,
-            properties: vec![]
-        }]
-    );
+    assert_eq!(net.got(thief), [Got::Connack { present: false, code: 4, properties: vec![] }]);
     assert!(net.messages(witness).is_empty() && !net.is_open(thief));
 }
 
@@ -277,19 +252,20 @@ fn connack_larger_than_the_client_takes() {
 fn wills_that_are_not_taken() {
     let mut settings = Settings {
         retain_available: false,
+        message_size_limit: 10,
+        max_user_properties: 1,
         ..Settings::default()
     };
     settings.listeners[0].max_qos = Qos::AtLeastOnce;
     let mut net = Net::new(1, 1, settings);
+    let large = msg("w", "0123456789x");
+    assert_eq!(refused(&mut net, &v5("a").will(large.clone(), &[])), Some(0x95));
+    assert_eq!(refused(&mut net, &v311("a").will(large, &[])), None);
+    let many = [Property::UserProperty("a", "b"); 2];
+    assert_eq!(refused(&mut net, &v5("a").will(msg("w", ""), &many)), Some(0x97));
     let will = msg("w", "gone");
-    assert_eq!(
-        refused(&mut net, &v5("a").will(will.clone().acked(2, 0), &[])),
-        Some(0x9b)
-    );
-    assert_eq!(
-        refused(&mut net, &v5("a").will(will.clone().retained(), &[])),
-        Some(0x9a)
-    );
+    assert_eq!(refused(&mut net, &v5("a").will(will.clone().acked(2, 0), &[])), Some(0x9b));
+    assert_eq!(refused(&mut net, &v5("a").will(will.clone().retained(), &[])), Some(0x9a));
     assert_eq!(refused(&mut net, &v311("a").will(will.retained(), &[])), None);
     for topic in ["$SYS/x", "$CONTROL/dynamic-security/v1", "$share/g/x"] {
         assert_eq!(refused(&mut net, &v5("a").will(msg(topic, ""), &[])), Some(0x87));

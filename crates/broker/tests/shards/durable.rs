@@ -8,10 +8,7 @@ use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec, Pubrel};
 use pondhawk_codec::{Property, Version};
 
 fn persistent(shards: u8) -> Net {
-    let settings = Settings {
-        persistent: true,
-        ..Settings::default()
-    };
+    let settings = Settings { persistent: true, ..Settings::default() };
     Net::new(shards, 1, settings)
 }
 
@@ -64,10 +61,7 @@ fn puback_waits_for_every_shard() {
         stall(&mut net);
         net.publish(publisher, &msg("t", "x").acked(1, 1).retained());
         assert!(net.got(publisher).is_empty());
-        assert_eq!(
-            kinds(&mut net).iter().filter(|kind| **kind == "queued").count(),
-            16
-        );
+        assert_eq!(kinds(&mut net).iter().filter(|kind| **kind == "queued").count(), 16);
         redeem(&mut net);
         assert_eq!(net.got(publisher), [Got::Ack(Puback, 1, 0)]);
         assert_eq!(net.counters().waiting, 0);
@@ -105,10 +99,7 @@ fn what_promises_nothing_does_not_wait() {
     stall(&mut net);
     net.publish(publisher, &msg("t", "x").acked(1, 1));
     net.publish(publisher, &msg("nobody", "x").acked(1, 2));
-    assert_eq!(
-        net.got(publisher),
-        [Got::Ack(Puback, 1, 0), Got::Ack(Puback, 2, 0x10)]
-    );
+    assert_eq!(net.got(publisher), [Got::Ack(Puback, 1, 0), Got::Ack(Puback, 2, 0x10)]);
     assert!(kinds(&mut net).is_empty());
 }
 
@@ -125,10 +116,7 @@ fn pubrec_and_pubcomp_wait() {
         net.publish(publisher, &msg("t", "x").acked(2, 1).again());
         assert_eq!((net.got(publisher), kinds(&mut net)), (vec![], vec!["received"]));
         redeem(&mut net);
-        assert_eq!(
-            net.got(publisher),
-            [Got::Ack(Pubrec, 1, 0), Got::Ack(Pubrec, 1, 0)]
-        );
+        assert_eq!(net.got(publisher), [Got::Ack(Pubrec, 1, 0), Got::Ack(Pubrec, 1, 0)]);
         stall(&mut net);
         net.ack(publisher, Pubrel, 1);
         assert!(net.got(publisher).is_empty());
@@ -148,10 +136,7 @@ fn suback_of_a_kept_session_waits() {
         let clean = net.join(&v311("clean"));
         stall(&mut net);
         for client in [kept, clean] {
-            net.send(
-                client,
-                &crate::wire::subscribe(Version::V311, 1, &[("t", 1), ("u", 1)], 0),
-            );
+            net.send(client, &crate::wire::subscribe(Version::V311, 1, &[("t", 1), ("u", 1)], 0));
         }
         assert_eq!(net.got(clean), [Got::Suback(1, vec![1, 1])]);
         assert!(net.got(kept).is_empty());
@@ -174,10 +159,7 @@ fn the_publisher_does_not_wait() {
         // Its place is taken by another connection.
         let other = net.join(&v5("publisher").silent());
         redeem(&mut net);
-        assert!(
-            net.got(other).is_empty(),
-            "the acknowledgement was not for this connection"
-        );
+        assert!(net.got(other).is_empty(), "the acknowledgement was not for this connection");
         net.cut(other);
         for client in subscribers {
             net.cut(client);
@@ -197,11 +179,7 @@ fn retained_messages() {
     net.publish(a, &msg("t", "").retained().acked(1, 3));
     assert_eq!(kinds(&mut net), ["retained", "retained gone"]);
     redeem(&mut net);
-    let acks = net
-        .got(a)
-        .iter()
-        .filter(|got| matches!(got, Got::Ack(Puback, ..)))
-        .count();
+    let acks = net.got(a).iter().filter(|got| matches!(got, Got::Ack(Puback, ..))).count();
     assert_eq!((acks, net.counters().waiting), (3, 0));
 }
 
@@ -218,10 +196,7 @@ fn the_life_of_a_session() {
     net.unsubscribe(a, "t");
     net.cut(a);
     net.advance(10_000);
-    assert_eq!(
-        kinds(&mut net),
-        ["session", "session gone", "subscribed", "unsubscribed"]
-    );
+    assert_eq!(kinds(&mut net), ["session", "session gone", "subscribed", "unsubscribed"]);
 
     // Lowered to 0 by DISCONNECT, and by the next CONNECT.
     let lower = disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(0)]);
@@ -237,14 +212,8 @@ fn the_life_of_a_session() {
     // Raised: the store must know when it ends.
     let a = net.join(&v5("a").fresh(10));
     kinds(&mut net);
-    net.send(
-        a,
-        &disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(20)]),
-    );
-    assert!(matches!(
-        net.persisted[..],
-        [Persist::Session { expiry_s: 20, .. }]
-    ));
+    net.send(a, &disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(20)]));
+    assert!(matches!(net.persisted[..], [Persist::Session { expiry_s: 20, .. }]));
     net.advance(20_000);
     net.assert_empty();
 }
@@ -258,8 +227,5 @@ fn acknowledged_by_the_subscriber() {
     net.persisted.clear();
     net.publish(publisher, &msg("t", "x").acked(2, 1));
     net.publish(publisher, &msg("t", "x").acked(1, 2));
-    assert_eq!(
-        kinds(&mut net),
-        ["acknowledged", "acknowledged", "queued", "queued"]
-    );
+    assert_eq!(kinds(&mut net), ["acknowledged", "acknowledged", "queued", "queued"]);
 }

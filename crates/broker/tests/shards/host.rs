@@ -37,10 +37,7 @@ pub type SharedWorld = Rc<RefCell<World>>;
 
 impl World {
     pub fn new(seed: u64) -> SharedWorld {
-        let places = Places {
-            used: 0,
-            max: usize::MAX,
-        };
+        let places = Places { used: 0, max: usize::MAX };
         Rc::new(RefCell::new(World {
             denied: Vec::new(),
             gate: Gate::Accept,
@@ -57,18 +54,13 @@ impl World {
     }
 
     fn of(&self, client_id: &str) -> Vec<(Right, String)> {
-        let mine = self
-            .denied
-            .iter()
-            .filter(|(who, ..)| who == "*" || who == client_id);
+        let mine = self.denied.iter().filter(|(who, ..)| who == "*" || who == client_id);
         mine.map(|(_, right, filter)| (*right, filter.clone())).collect()
     }
 }
 
 fn is_free(denied: &[(Right, String)], right: Right, name: &str) -> bool {
-    !denied
-        .iter()
-        .any(|(other, filter)| *other == right && (filter == name || topic::matches(filter, name)))
+    !denied.iter().any(|(other, filter)| *other == right && (filter == name || topic::matches(filter, name)))
 }
 
 pub struct TestHost(pub SharedWorld);
@@ -111,10 +103,7 @@ impl Host for TestHost {
     fn release(&mut self, slot: Slot) {
         let mut world = self.0.borrow_mut();
         let places = world.places(slot);
-        places.used = places
-            .used
-            .checked_sub(1)
-            .expect("released no more than reserved");
+        places.used = places.used.checked_sub(1).expect("released no more than reserved");
     }
 
     fn entropy(&mut self) -> u128 {

@@ -8,19 +8,9 @@ use pondhawk_codec::{PacketType, Property, Qos, Version};
 /// B15 [MQTT-3.1.2-24] [MQTT-3.1.2-25]: what is too large for a client is dropped, and its window stays open.
 #[test]
 fn packets_too_large_for_the_client() {
-    let mut net = Net::new(
-        2,
-        1,
-        Settings {
-            max_inflight_messages: 2,
-            ..Settings::default()
-        },
-    );
+    let mut net = Net::new(2, 1, Settings { max_inflight_messages: 2, ..Settings::default() });
     let a = net.join(&v5("a"));
-    let limits = [
-        Property::MaximumPacketSize(40),
-        Property::SessionExpiryInterval(100),
-    ];
+    let limits = [Property::MaximumPacketSize(40), Property::SessionExpiryInterval(100)];
     let b = net.join(&v5("b").props(&limits));
     net.subscribe(b, &[("t", 1)]);
     let large = msg("t", &"x".repeat(50)).acked(1, 1);
@@ -43,14 +33,7 @@ fn packets_too_large_for_the_client() {
 /// C17: all subscription identifiers, or none of the message.
 #[test]
 fn too_many_subscription_ids_for_the_client() {
-    let mut net = Net::new(
-        1,
-        1,
-        Settings {
-            allow_duplicate_messages: false,
-            ..Settings::default()
-        },
-    );
+    let mut net = Net::new(1, 1, Settings { allow_duplicate_messages: false, ..Settings::default() });
     let a = net.join(&v5("a").props(&[Property::MaximumPacketSize(60)]));
     for n in 1..=10u32 {
         let filter = format!("t/{}", if n % 2 == 0 { "+" } else { "#" });
@@ -60,11 +43,7 @@ fn too_many_subscription_ids_for_the_client() {
     let ids = net.messages(a)[0].subscription_ids();
     assert_eq!(ids.len(), 2);
     for n in 0..100u32 {
-        let filter = format!(
-            "{}/{}",
-            ["+", "t"][n as usize % 2],
-            ["#", "+", "x"][n as usize % 3]
-        );
+        let filter = format!("{}/{}", ["+", "t"][n as usize % 2], ["#", "+", "x"][n as usize % 3]);
         net.subscribe_as(a, &[(&filter, 0)], 200_000_000 + n);
     }
     net.publish(a, &msg("t/x", &"x".repeat(30)));
@@ -74,15 +53,8 @@ fn too_many_subscription_ids_for_the_client() {
 /// Packets larger than announced, and a CONNECT larger than a CONNECT may be.
 #[test]
 fn packets_too_large_for_the_broker() {
-    let mut net = Net::new(
-        1,
-        1,
-        Settings {
-            max_packet_size: 100,
-            max_connect_packet_size: 50,
-            ..Settings::default()
-        },
-    );
+    let mut net =
+        Net::new(1, 1, Settings { max_packet_size: 100, max_connect_packet_size: 50, ..Settings::default() });
     let long = net.greet(&v5(&"c".repeat(60)));
     assert_eq!((net.is_open(long), net.got(long)), (false, vec![]));
     let (a, old) = (net.join(&v5("a")), net.join(&v311("old")));
@@ -97,14 +69,7 @@ fn packets_too_large_for_the_broker() {
 
 #[test]
 fn payloads_too_large_to_be_routed() {
-    let mut net = Net::new(
-        1,
-        1,
-        Settings {
-            message_size_limit: 10,
-            ..Settings::default()
-        },
-    );
+    let mut net = Net::new(1, 1, Settings { message_size_limit: 10, ..Settings::default() });
     let a = net.join(&v5("a").silent());
     net.subscribe(a, &[("t", 0)]);
     net.publish(a, &msg("t", "0123456789"));
@@ -119,10 +84,7 @@ fn payloads_too_large_to_be_routed() {
 #[test]
 fn a_client_that_does_not_read() {
     for shards in crate::SHARDS {
-        let mut settings = Settings {
-            max_output_bytes: 1000,
-            ..Settings::default()
-        };
+        let mut settings = Settings { max_output_bytes: 1000, ..Settings::default() };
         settings.outbox.queued_messages = 5;
         let mut net = Net::new(shards, 1, settings);
         let (a, slow, fast) = (net.join(&v5("a")), net.join(&v5("slow")), net.join(&v5("fast")));
@@ -151,14 +113,7 @@ fn a_client_that_does_not_read() {
 /// in flight whose acknowledgement could have brought them on.
 #[test]
 fn the_queue_goes_on_when_the_output_is_taken() {
-    let mut net = Net::new(
-        1,
-        1,
-        Settings {
-            max_output_bytes: 1000,
-            ..Settings::default()
-        },
-    );
+    let mut net = Net::new(1, 1, Settings { max_output_bytes: 1000, ..Settings::default() });
     let (a, b) = (net.join(&v5("a")), net.join(&v5("b")));
     net.subscribe(b, &[("t", 1)]);
     // All in one turn of the publisher: the subscriber's output is not taken meanwhile.
@@ -175,23 +130,9 @@ fn the_queue_goes_on_when_the_output_is_taken() {
 /// C08
 #[test]
 fn subscriptions_of_a_client() {
-    let mut net = Net::new(
-        2,
-        1,
-        Settings {
-            max_subscriptions: 3,
-            ..Settings::default()
-        },
-    );
+    let mut net = Net::new(2, 1, Settings { max_subscriptions: 3, ..Settings::default() });
     let (a, old) = (net.join(&v5("a")), net.join(&v311("old")));
-    let filters = [
-        ("1", 0),
-        ("$share/g/2", 0),
-        ("3", 0),
-        ("4", 0),
-        ("$share/g/5", 0),
-        ("3", 1),
-    ];
+    let filters = [("1", 0), ("$share/g/2", 0), ("3", 0), ("4", 0), ("$share/g/5", 0), ("3", 1)];
     assert_eq!(net.subscribe(a, &filters), [0, 0, 0, 0x97, 0x97, 1]);
     assert_eq!(net.subscribe(old, &filters), [0, 0, 0, 0x80, 0x80, 1]);
     net.unsubscribe(a, "1");
@@ -221,10 +162,7 @@ fn levels() {
     let mut net = net(1);
     let (fits, over) = ("/".repeat(200), "/".repeat(201));
     let a = net.join(&v5("a"));
-    assert_eq!(
-        net.subscribe(a, &[(&fits, 0), (&format!("$share/g/{fits}"), 0)]),
-        [0, 0]
-    );
+    assert_eq!(net.subscribe(a, &[(&fits, 0), (&format!("$share/g/{fits}"), 0)]), [0, 0]);
     net.publish(a, &msg(&fits, "x"));
     assert_eq!(net.messages(a).len(), 2);
     net.publish(a, &msg(&over, "x"));
@@ -266,14 +204,7 @@ fn maximum_qos() {
 /// Bytes of unfinished QoS 2 messages are bounded where ids alone bound their number.
 #[test]
 fn bytes_between_publish_and_pubrel() {
-    let mut net = Net::new(
-        1,
-        1,
-        Settings {
-            max_inbox_bytes: 1000,
-            ..Settings::default()
-        },
-    );
+    let mut net = Net::new(1, 1, Settings { max_inbox_bytes: 1000, ..Settings::default() });
     let a = net.join(&v311("a").silent());
     for id in 1..=9 {
         net.publish(a, &msg("t", &"x".repeat(109)).acked(2, id));

@@ -66,9 +66,8 @@ impl Run {
     fn connect(&mut self, who: usize) {
         // The protocol version changes from one connection to the next, and the session with it does not.
         let version = [Version::V31, Version::V311, Version::V5][self.rng.below(3)];
-        let (client, present) = self
-            .net
-            .join_present(&hello(&format!("client {who}"), version).kept(u32::MAX));
+        let (client, present) =
+            self.net.join_present(&hello(&format!("client {who}"), version).kept(u32::MAX));
         let session = &mut self.sessions[who];
         let known = !session.expected.is_empty() || !session.subscriptions.is_empty();
         assert!(present || !known, "the session was lost");
@@ -93,10 +92,7 @@ impl Run {
             no_local: self.net.is_v5(client) && self.rng.below(3) == 0,
         };
         let options = subscription.qos | u8::from(subscription.no_local) << 2;
-        assert_eq!(
-            self.net.subscribe(client, &[(filter, options)]),
-            [subscription.qos]
-        );
+        assert_eq!(self.net.subscribe(client, &[(filter, options)]), [subscription.qos]);
         let session = &mut self.sessions[who];
         for (topic, (text, qos)) in &self.retained {
             let own = text.starts_with(&format!("{who}:"));
@@ -111,9 +107,7 @@ impl Run {
     fn unsubscribe(&mut self, who: usize, client: Client) {
         let filter = FILTERS[self.rng.below(FILTERS.len())];
         self.net.unsubscribe(client, filter);
-        self.sessions[who]
-            .subscriptions
-            .retain(|old| old.filter != filter);
+        self.sessions[who].subscriptions.retain(|old| old.filter != filter);
     }
 
     fn publish(&mut self, who: usize, client: Client) {
@@ -121,11 +115,7 @@ impl Run {
         let topic = TOPICS[self.rng.below(TOPICS.len())];
         let qos = self.rng.below(3) as u8;
         let retain = self.rng.below(4) == 0;
-        let id = if qos == 0 {
-            0
-        } else {
-            (self.sent % 60_000) as u16 + 1
-        };
+        let id = if qos == 0 { 0 } else { (self.sent % 60_000) as u16 + 1 };
         let text = format!("{who}:{topic}:{qos}:{:06}", self.sent);
         let mut message = msg(topic, &text).acked(qos, id);
         message.retain = retain;
@@ -157,9 +147,7 @@ impl Run {
         for got in self.net.got(client) {
             if let Got::Publish(message) = got {
                 assert!(!message.dup, "everything is acknowledged at once");
-                self.sessions[who]
-                    .got
-                    .push((message.text().to_owned(), message.qos));
+                self.sessions[who].got.push((message.text().to_owned(), message.qos));
             }
         }
     }
@@ -175,19 +163,12 @@ impl Run {
         let counters = self.net.counters();
         assert_eq!((counters.queued, counters.queued_bytes), (0, 0));
         assert_eq!(counters.retained, self.retained.len() as u64);
-        let subscriptions: usize = self
-            .sessions
-            .iter()
-            .map(|session| session.subscriptions.len())
-            .sum();
+        let subscriptions: usize = self.sessions.iter().map(|session| session.subscriptions.len()).sum();
         assert_eq!(counters.subscriptions, subscriptions as u64);
         for (who, session) in self.sessions.iter_mut().enumerate() {
             session.expected.sort();
             session.got.sort();
-            assert_eq!(
-                session.got, session.expected,
-                "client {who}, {shards} shards, seed {seed}"
-            );
+            assert_eq!(session.got, session.expected, "client {who}, {shards} shards, seed {seed}");
             self.net.leave(session.connection.expect("all are connected"));
             let last = self.net.join(&hello(&format!("client {who}"), Version::V311));
             self.net.leave(last);

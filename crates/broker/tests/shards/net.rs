@@ -93,9 +93,7 @@ impl Net {
             store_stalls: false,
             fx: (0..count).map(|_| Effects::new()).collect(),
             durable: vec![Ticket(0); count],
-            mail: (0..count)
-                .map(|_| (0..count).map(|_| VecDeque::new()).collect())
-                .collect(),
+            mail: (0..count).map(|_| (0..count).map(|_| VecDeque::new()).collect()).collect(),
             wires: Vec::new(),
             rng: Rng::new(seed),
             world,
@@ -187,9 +185,7 @@ impl Net {
         let bytes = wire::subscribe(self.version(client), 999, filters, id);
         self.send(client, &bytes);
         let got = &mut self.wires[client.0].got;
-        let at = got
-            .iter()
-            .position(|packet| matches!(packet, Got::Suback(999, _)));
+        let at = got.iter().position(|packet| matches!(packet, Got::Suback(999, _)));
         match got.remove(at.expect("SUBACK")) {
             Got::Suback(_, codes) => codes,
             other => panic!("{other:?}"),
@@ -200,9 +196,7 @@ impl Net {
         let bytes = wire::unsubscribe(self.version(client), 998, &[filter]);
         self.send(client, &bytes);
         let got = &mut self.wires[client.0].got;
-        let at = got
-            .iter()
-            .position(|packet| matches!(packet, Got::Unsuback(998, _)));
+        let at = got.iter().position(|packet| matches!(packet, Got::Unsuback(998, _)));
         match got.remove(at.expect("UNSUBACK")) {
             Got::Unsuback(_, codes) => codes,
             other => panic!("{other:?}"),
@@ -338,15 +332,9 @@ impl Net {
     /// Checks how many places are taken: connected clients, sessions.
     pub fn assert_places(&mut self, connected: usize, sessions: usize) {
         let counters = self.counters();
-        assert_eq!(
-            (counters.connected, counters.sessions),
-            (connected as u64, sessions as u64)
-        );
+        assert_eq!((counters.connected, counters.sessions), (connected as u64, sessions as u64));
         let world = self.world.borrow();
-        assert_eq!(
-            (world.connections.used, world.sessions.used),
-            (connected, sessions)
-        );
+        assert_eq!((world.connections.used, world.sessions.used), (connected, sessions));
     }
 
     /// Checks that nothing is left of anybody: sessions, subscriptions, messages, tree nodes, places, waiters.
@@ -362,11 +350,7 @@ impl Net {
             counters.waiting,
         ];
         assert_eq!(left, [0; 7], "{counters:?}");
-        assert_eq!(
-            counters.trie_nodes,
-            self.shards.len() as u64,
-            "only roots are left"
-        );
+        assert_eq!(counters.trie_nodes, self.shards.len() as u64, "only roots are left");
         let world = self.world.borrow();
         assert_eq!((world.connections.used, world.sessions.used), (0, 0));
     }
@@ -449,8 +433,7 @@ impl Net {
             self.mail[shard][usize::from(to.0)].push_back(mail);
         }
         self.persisted.append(&mut fx.persist);
-        self.questions
-            .extend(fx.questions.drain(..).map(|question| (shard, question)));
+        self.questions.extend(fx.questions.drain(..).map(|question| (shard, question)));
         for conn in std::mem::take(&mut fx.dirty) {
             self.write_out(shard, conn);
         }
@@ -464,10 +447,7 @@ impl Net {
     }
 
     fn wire(&mut self, shard: usize, conn: ConnId) -> Option<&mut Wire> {
-        self.wires
-            .iter_mut()
-            .rev()
-            .find(|wire| wire.shard == shard && wire.conn == conn)
+        self.wires.iter_mut().rev().find(|wire| wire.shard == shard && wire.conn == conn)
     }
 
     fn write_out(&mut self, shard: usize, conn: ConnId) {
@@ -511,8 +491,7 @@ impl Wire {
             Got::Ack(PacketType::Pubrel, id, _) => (PacketType::Pubcomp, *id),
             _ => return,
         };
-        self.input
-            .extend_from_slice(&ack(self.version, packet_type, id, 0));
+        self.input.extend_from_slice(&ack(self.version, packet_type, id, 0));
     }
 
     fn resolve(&mut self, mut message: Msg) -> Msg {

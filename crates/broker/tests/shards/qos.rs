@@ -15,10 +15,7 @@ fn pair(net: &mut Net, version: Version) -> (Client, Client) {
 }
 
 fn settings(window: u16, queue: usize) -> Settings {
-    let mut settings = Settings {
-        max_inflight_messages: window,
-        ..Settings::default()
-    };
+    let mut settings = Settings { max_inflight_messages: window, ..Settings::default() };
     settings.outbox.queued_messages = queue;
     settings
 }
@@ -74,11 +71,7 @@ fn exactly_once_from_the_publisher() {
         net.ack(publisher, Pubrel, 7);
         assert_eq!(
             net.got(publisher),
-            [
-                Got::Ack(Pubrec, 7, 0),
-                Got::Ack(Pubcomp, 7, 0),
-                Got::Ack(Pubcomp, 7, 0)
-            ]
+            [Got::Ack(Pubrec, 7, 0), Got::Ack(Pubcomp, 7, 0), Got::Ack(Pubcomp, 7, 0)]
         );
         assert_eq!(net.payloads(subscriber), ["once"]);
         net.publish(publisher, &msg("t", "new").acked(2, 7));
@@ -114,10 +107,7 @@ fn unknown_ids() {
         for packet_type in [Puback, Pubrec, Pubrel, Pubcomp] {
             net.ack(c, packet_type, 5);
         }
-        assert_eq!(
-            net.got(c),
-            [Got::Ack(Pubrel, 5, code), Got::Ack(Pubcomp, 5, code)]
-        );
+        assert_eq!(net.got(c), [Got::Ack(Pubrel, 5, code), Got::Ack(Pubcomp, 5, code)]);
         assert!(net.is_open(c));
     }
     net.send(new, &ack(Version::V5, Pubrec, 5, 0x80));
@@ -169,10 +159,7 @@ fn resent_after_a_break() {
             net.publish(publisher, &msg("t", &id.to_string()).acked(2, id));
             net.ack(publisher, Pubrel, id);
         }
-        assert_eq!(
-            ids(&net.messages(subscriber)),
-            [(1, false), (2, false), (3, false)]
-        );
+        assert_eq!(ids(&net.messages(subscriber)), [(1, false), (2, false), (3, false)]);
         net.ack(subscriber, Pubrec, 2);
         net.cut(subscriber);
         let subscriber = net.join(&v311("subscriber").kept(0).silent());
@@ -200,11 +187,7 @@ fn window_and_queue_have_limits() {
         for id in 1..=100 {
             net.publish(publisher, &msg("t", "x").acked(1, id));
         }
-        assert_eq!(
-            net.got(publisher).len(),
-            100,
-            "the publisher is acknowledged all the same"
-        );
+        assert_eq!(net.got(publisher).len(), 100, "the publisher is acknowledged all the same");
         assert_eq!(net.messages(subscriber).len(), 20);
         let counters = net.counters();
         assert_eq!((counters.queued, counters.publish_dropped), (70, 30));
@@ -230,10 +213,7 @@ fn limits_in_bytes() {
     }
     assert_eq!(net.messages(subscriber).len(), 2);
     let counters = net.counters();
-    assert_eq!(
-        (counters.queued, counters.queued_bytes, counters.publish_dropped),
-        (4, 44, 2)
-    );
+    assert_eq!((counters.queued, counters.queued_bytes, counters.publish_dropped), (4, 44, 2));
     net.ack(subscriber, Puback, 1);
     assert_eq!(ids(&net.messages(subscriber)), [(3, false)]);
 }
@@ -295,10 +275,7 @@ fn the_same_id_twice_at_qos_1() {
         net.write(publisher, &message.encode(Version::V311));
     }
     net.run();
-    assert_eq!(
-        net.got(publisher),
-        [Got::Ack(Puback, 7, 0), Got::Ack(Puback, 7, 0)]
-    );
+    assert_eq!(net.got(publisher), [Got::Ack(Puback, 7, 0), Got::Ack(Puback, 7, 0)]);
     assert_eq!(net.payloads(subscriber), ["a", "b"]);
 }
 
@@ -306,23 +283,13 @@ fn the_same_id_twice_at_qos_1() {
 #[test]
 fn the_qos_of_a_delivery() {
     for upgrade in [false, true] {
-        let mut net = Net::new(
-            2,
-            1,
-            Settings {
-                upgrade_outgoing_qos: upgrade,
-                ..Settings::default()
-            },
-        );
+        let mut net = Net::new(2, 1, Settings { upgrade_outgoing_qos: upgrade, ..Settings::default() });
         let publisher = net.join(&v5("publisher"));
         for granted in 0..=2 {
             let subscriber = net.join(&v5(&format!("s{granted}")));
             assert_eq!(net.subscribe(subscriber, &[("t", granted)]), [granted]);
             for published in 0..=2 {
-                net.publish(
-                    publisher,
-                    &msg("t", "x").acked(published, u16::from(published > 0)),
-                );
+                net.publish(publisher, &msg("t", "x").acked(published, u16::from(published > 0)));
                 let got = net.messages(subscriber);
                 let expected = if upgrade { granted } else { granted.min(published) };
                 assert_eq!((got.len(), got[0].qos), (1, expected));
@@ -338,11 +305,7 @@ fn qos_0_for_the_absent() {
         let mut net = Net::new(
             2,
             1,
-            Settings {
-                queue_qos0_messages: queue,
-                max_inflight_messages: 1,
-                ..Settings::default()
-            },
+            Settings { queue_qos0_messages: queue, max_inflight_messages: 1, ..Settings::default() },
         );
         let publisher = net.join(&v5("publisher"));
         let subscriber = net.join(&v311("subscriber").kept(0));

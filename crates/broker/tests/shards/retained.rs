@@ -3,7 +3,7 @@
 use crate::SHARDS;
 use crate::host::Right;
 use crate::net::{Net, net};
-use crate::wire::{msg, v5, v311};
+use crate::wire::{Got, msg, v5, v311};
 use pondhawk_broker::Settings;
 use pondhawk_codec::{PacketType, Property};
 
@@ -21,10 +21,7 @@ fn stored_replaced_deleted() {
             let b = net.join(&version);
             net.subscribe(b, &[("t", 1)]);
             let got = net.messages(b);
-            assert_eq!(
-                (got.len(), got[0].text(), got[0].retain, got[0].qos),
-                (1, "2", true, 0)
-            );
+            assert_eq!((got.len(), got[0].text(), got[0].retain, got[0].qos), (1, "2", true, 0));
             net.publish(a, &msg("t", "3").retained());
             let got = net.messages(b);
             // [MQTT-3.3.1-12]: it is not old for those who are subscribed.
@@ -74,10 +71,7 @@ fn retain_as_published() {
         net.publish(a, &msg("t", "1").retained());
         net.publish(a, &msg("t", "2"));
         let flags = |net: &mut Net, c| -> Vec<bool> { net.messages(c).iter().map(|m| m.retain).collect() };
-        assert_eq!(
-            (flags(&mut net, a), flags(&mut net, b)),
-            (vec![true, false], vec![false, false])
-        );
+        assert_eq!((flags(&mut net, a), flags(&mut net, b)), (vec![true, false], vec![false, false]));
     }
 }
 
@@ -117,10 +111,7 @@ fn filters_find_what_they_match() {
 #[test]
 fn ten_thousand_for_a_slow_client() {
     for shards in SHARDS {
-        let mut settings = Settings {
-            max_output_bytes: 20_000,
-            ..Settings::default()
-        };
+        let mut settings = Settings { max_output_bytes: 20_000, ..Settings::default() };
         settings.outbox.queued_messages = 10;
         let mut net = Net::new(shards, 5, settings);
         let publisher = net.join(&v311("publisher"));
@@ -132,10 +123,7 @@ fn ten_thousand_for_a_slow_client() {
         assert_eq!(net.counters().retained, 10_000);
         for qos in 0..=2 {
             let slow = net.join(&v5(&format!("slow {qos}")));
-            net.write(
-                slow,
-                &crate::wire::subscribe(pondhawk_codec::Version::V5, 1, &[("r/#", qos)], 0),
-            );
+            net.write(slow, &crate::wire::subscribe(pondhawk_codec::Version::V5, 1, &[("r/#", qos)], 0));
             net.block(slow, true);
             assert!(net.counters().queued <= 31, "{:?}", net.counters());
             let mut turns = 0;
@@ -153,11 +141,7 @@ fn ten_thousand_for_a_slow_client() {
             let mut topics: Vec<_> = got.iter().map(|message| &message.topic).collect();
             topics.sort();
             topics.dedup();
-            assert_eq!(
-                (got.len(), topics.len()),
-                (10_000, 10_000),
-                "QoS {qos}, {turns} turns"
-            );
+            assert_eq!((got.len(), topics.len()), (10_000, 10_000), "QoS {qos}, {turns} turns");
             assert_eq!(net.counters().publish_dropped, 0);
             net.leave(slow);
         }
@@ -171,14 +155,7 @@ fn ten_thousand_for_a_slow_client() {
 fn a_replay_larger_than_the_output_bound() {
     for shards in SHARDS {
         for qos in 0..=1 {
-            let mut net = Net::new(
-                shards,
-                2,
-                Settings {
-                    max_output_bytes: 1000,
-                    ..Settings::default()
-                },
-            );
+            let mut net = Net::new(shards, 2, Settings { max_output_bytes: 1000, ..Settings::default() });
             let publisher = net.join(&v311("publisher"));
             for n in 0..50 {
                 net.publish(publisher, &msg(&format!("r/{n}"), &"x".repeat(900)).retained());
@@ -223,6 +200,40 @@ fn a_break_in_the_middle() {
     }
 }
 
+/// What was found before it was replaced or deleted is not sent after the news of that.
+#[test]
+fn nothing_old_after_something_new() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        for n in 0..100 {
+            net.publish(publisher, &msg(&format!("r/{n}"), "old").retained().acked(1, 1));
+        }
+        let slow = net.join(&v5("slow").silent());
+        net.subscribe(slow, &[("r/#", 1)]);
+        let mut got = net.messages(slow);
+        for n in 0..100 {
+            let payload = if n % 2 == 0 { "new" } else { "" };
+            net.publish(publisher, &msg(&format!("r/{n}"), payload).retained().acked(1, 1));
+        }
+        let mut acked = 0;
+        while acked < got.len() {
+            net.ack(slow, PacketType::Puback, got[acked].id);
+            acked += 1;
+            got.extend(net.messages(slow));
+        }
+        let mut last = std::collections::BTreeMap::new();
+        for message in &got {
+            last.insert(message.topic.as_str(), message.text());
+        }
+        assert_eq!(last.len(), 100);
+        for (topic, text) in last {
+            let even = topic.ends_with(['0', '2', '4', '6', '8']);
+            assert_eq!(text, if even { "new" } else { "" }, "{topic}");
+        }
+    }
+}
+
 /// Subscribing over and over without reading starts one search at a time.
 #[test]
 fn many_searches_of_one_client() {
@@ -246,6 +257,19 @@ fn many_searches_of_one_client() {
             net.subscribe(b, &[("r/#", 1), ("r/+", 1)]);
         }
         assert!(net.counters().waiting <= 1, "{:?}", net.counters());
+        let mut got = 0;
+        loop {
+            let messages = net.messages(b);
+            if messages.is_empty() {
+                break;
+            }
+            got += messages.len();
+            for message in messages {
+                net.ack(b, PacketType::Puback, message.id);
+            }
+        }
+        // What was under way when the last SUBSCRIBE came, and then all of both.
+        assert!((200..300).contains(&got), "{got}");
         for client in [a, b, publisher] {
             net.leave(client);
         }
@@ -275,24 +299,44 @@ fn unsubscribed_in_the_middle() {
     }
 }
 
+/// A page that comes after its search was called off is nobody's.
+#[test]
+fn a_page_that_comes_too_late() {
+    for seed in 0..100 {
+        let mut net = Net::new(8, seed, Settings::default());
+        let publisher = net.join(&v311("publisher"));
+        for n in 0..20 {
+            net.publish(publisher, &msg(&format!("r/{n}"), "x").retained());
+            net.publish(publisher, &msg(&format!("s/{n}"), "x").retained());
+        }
+        let a = net.join(&v5("a"));
+        net.write(a, &crate::wire::subscribe(pondhawk_codec::Version::V5, 1, &[("r/#", 0)], 0));
+        for _ in 0..seed {
+            net.step();
+        }
+        net.write(a, &crate::wire::unsubscribe(pondhawk_codec::Version::V5, 2, &["r/#"]));
+        net.write(a, &crate::wire::subscribe(pondhawk_codec::Version::V5, 3, &[("s/#", 0)], 0));
+        net.run();
+        let got = net.got(a);
+        let at = got.iter().position(|got| matches!(got, Got::Unsuback(..)));
+        let (_, after) = got.split_at(at.expect("UNSUBACK"));
+        let topics = |prefix: &str| {
+            let of = |got: &&Got| matches!(got, Got::Publish(message) if message.topic.starts_with(prefix));
+            after.iter().filter(of).count()
+        };
+        assert_eq!((topics("r/"), topics("s/")), (0, 20), "seed {seed}");
+        assert_eq!(net.counters().waiting, 0);
+    }
+}
+
 /// [MQTT-3.3.2-5] [MQTT-3.3.2-6]: they expire, and say how long they have still to live.
 #[test]
 fn expiry() {
     for shards in SHARDS {
         let mut net = net(shards);
         let a = net.join(&v5("a"));
-        net.publish(
-            a,
-            &msg("t", "x")
-                .retained()
-                .with(&[Property::MessageExpiryInterval(10)]),
-        );
-        net.publish(
-            a,
-            &msg("u", "x")
-                .retained()
-                .with(&[Property::MessageExpiryInterval(u32::MAX)]),
-        );
+        net.publish(a, &msg("t", "x").retained().with(&[Property::MessageExpiryInterval(10)]));
+        net.publish(a, &msg("u", "x").retained().with(&[Property::MessageExpiryInterval(u32::MAX)]));
         net.advance(3_500);
         net.subscribe(a, &[("t", 0)]);
         assert_eq!(net.messages(a)[0].expiry(), Some(7));
@@ -313,25 +357,15 @@ fn expiry() {
 /// is at home there.
 #[test]
 fn limits() {
-    let mut net = Net::new(
-        1,
-        1,
-        Settings {
-            max_retained_messages: 2,
-            max_retained_bytes: 20,
-            ..Settings::default()
-        },
-    );
+    let mut net =
+        Net::new(1, 1, Settings { max_retained_messages: 2, max_retained_bytes: 20, ..Settings::default() });
     let a = net.join(&v5("a"));
     let mut codes = Vec::new();
     for (topic, payload) in [("a", "1"), ("b", "1"), ("c", "1"), ("a", "2"), ("a", "")] {
         net.publish(a, &msg(topic, payload).retained().acked(1, 1));
         codes.extend(net.got(a));
     }
-    let codes: Vec<_> = codes
-        .iter()
-        .map(|got| matches!(got, crate::wire::Got::Ack(_, _, 0x97)))
-        .collect();
+    let codes: Vec<_> = codes.iter().map(|got| matches!(got, Got::Ack(_, _, 0x97))).collect();
     assert_eq!(codes, [false, false, true, false, false]);
     net.publish(a, &msg("big", &"x".repeat(20)).retained());
     assert_eq!(net.counters().retained, 1);
@@ -339,17 +373,10 @@ fn limits() {
 
 #[test]
 fn not_available() {
-    let mut net = Net::new(
-        1,
-        1,
-        Settings {
-            retain_available: false,
-            ..Settings::default()
-        },
-    );
+    let mut net = Net::new(1, 1, Settings { retain_available: false, ..Settings::default() });
     let a = net.join(&v5("a"));
     net.publish(a, &msg("t", "x").retained());
-    assert_eq!(net.got(a), [crate::wire::Got::Disconnect(0x9a)]);
+    assert_eq!(net.got(a), [Got::Disconnect(0x9a)]);
     assert_eq!(net.counters().retained, 0);
 }
 
@@ -358,10 +385,7 @@ fn not_available() {
 fn the_publishers_right_is_checked_again() {
     for (check, expected) in [(false, 1), (true, 0)] {
         for shards in SHARDS {
-            let settings = Settings {
-                check_retain_source: check,
-                ..Settings::default()
-            };
+            let settings = Settings { check_retain_source: check, ..Settings::default() };
             let mut net = Net::new(shards, 1, settings);
             let (a, b) = (net.join(&v5("a")), net.join(&v5("b")));
             net.publish(a, &msg("t", "x").retained());

@@ -44,10 +44,7 @@ fn somebody_elses_client_id() {
 #[test]
 fn a_session_that_is_handed_over() {
     for shards in SHARDS {
-        let settings = Settings {
-            allow_session_transfer: true,
-            ..Settings::default()
-        };
+        let settings = Settings { allow_session_transfer: true, ..Settings::default() };
         let mut net = Net::new(shards, 1, settings);
         let sender = net.join(&v5("sender"));
         let old = net.join(&v5("c").user("old").fresh(1000).silent());
@@ -60,11 +57,7 @@ fn a_session_that_is_handed_over() {
         net.world.borrow_mut().deny("c", Right::Receive, "secret");
         let new = net.join(&v5("c").user("new").kept(1000));
         net.publish(sender, &msg("secret", "live").acked(1, 1));
-        let topics: Vec<_> = net
-            .messages(new)
-            .into_iter()
-            .map(|message| message.topic)
-            .collect();
+        let topics: Vec<_> = net.messages(new).into_iter().map(|message| message.topic).collect();
         assert_eq!(topics, ["open", "open"]);
         assert_eq!((net.counters().queued, net.counters().queued_bytes), (0, 0));
     }
@@ -81,13 +74,7 @@ fn the_five_paths() {
         net.publish(sender, &msg("a/open", "retained").retained().acked(1, 1));
         let b = net.join(&v5("b").fresh(1000).silent());
         net.subscribe(b, &[("a/#", 1), ("$share/g/a/#", 1)]);
-        assert_eq!(
-            net.messages(b)
-                .iter()
-                .filter(|message| message.topic == "a/open")
-                .count(),
-            1
-        );
+        assert_eq!(net.messages(b).iter().filter(|message| message.topic == "a/open").count(), 1);
         net.publish(sender, &msg("a/secret", "live").acked(1, 1));
         net.publish(sender, &msg("a/secret", "live"));
         assert!(net.messages(b).is_empty());
@@ -109,10 +96,7 @@ fn the_five_paths() {
 #[test]
 fn revoked_at_reload() {
     for shards in SHARDS {
-        let settings = Settings {
-            max_inflight_messages: 1,
-            ..Settings::default()
-        };
+        let settings = Settings { max_inflight_messages: 1, ..Settings::default() };
         let mut net = Net::new(shards, 1, settings.clone());
         let sender = net.join(&v5("sender"));
         let (here, away) = (net.join(&v5("here").silent()), net.join(&v5("away").fresh(1000)));
@@ -177,14 +161,7 @@ fn publishing_without_the_right() {
         }
         net.ack(old, Pubrel, 1);
         assert_eq!(net.got(a), [Got::Ack(Puback, 1, 0x87), Got::Ack(Pubrec, 1, 0x87)]);
-        assert_eq!(
-            net.got(old),
-            [
-                Got::Ack(Puback, 1, 0),
-                Got::Ack(Pubrec, 1, 0),
-                Got::Ack(Pubcomp, 1, 0)
-            ]
-        );
+        assert_eq!(net.got(old), [Got::Ack(Puback, 1, 0), Got::Ack(Pubrec, 1, 0), Got::Ack(Pubcomp, 1, 0)]);
         assert!(net.messages(b).is_empty());
         assert_eq!(net.counters().retained, 0);
     }
@@ -194,26 +171,14 @@ fn publishing_without_the_right() {
 #[test]
 fn subscribing_without_the_right() {
     for shards in SHARDS {
-        let settings = Settings {
-            refused_filters: vec!["#".into()],
-            ..Settings::default()
-        };
+        let settings = Settings { refused_filters: vec!["#".into()], ..Settings::default() };
         let mut net = Net::new(shards, 1, settings);
         net.world.borrow_mut().deny("*", Right::Subscribe, "secret/#");
         let (new, old) = (net.join(&v5("new")), net.join(&v311("old")));
-        let filters = [
-            ("secret/#", 0),
-            ("$share/g/secret/#", 0),
-            ("#", 0),
-            ("$share/g/#", 0),
-            ("open/#", 2),
-        ];
+        let filters = [("secret/#", 0), ("$share/g/secret/#", 0), ("#", 0), ("$share/g/#", 0), ("open/#", 2)];
         assert_eq!(net.subscribe(new, &filters), [0x87, 0x87, 0x87, 0x87, 2]);
         assert_eq!(net.subscribe(old, &filters), [0x80, 0x80, 0x80, 0x80, 2]);
-        assert_eq!(
-            (net.counters().subscriptions, net.counters().shared_subscriptions),
-            (2, 0)
-        );
+        assert_eq!((net.counters().subscriptions, net.counters().shared_subscriptions), (2, 0));
         net.leave(new);
         net.leave(old);
         net.assert_empty();
@@ -230,13 +195,9 @@ fn system_topics() {
         net.publish_system("$SYS/x", "up");
         let got = net.messages(a);
         assert_eq!((got.len(), got[0].topic.as_str()), (1, "$SYS/x"));
-        for (topic, code) in [
-            ("$SYS/x", 0x87),
-            ("$CONTROL/x", 0x87),
-            ("$share/g/a", 0x87),
-            ("$SYS", 0x87),
-            ("$foo/x", 0x10),
-        ] {
+        for (topic, code) in
+            [("$SYS/x", 0x87), ("$CONTROL/x", 0x87), ("$share/g/a", 0x87), ("$SYS", 0x87), ("$foo/x", 0x10)]
+        {
             net.publish(a, &msg(topic, "x").acked(1, 1));
             assert_eq!(net.got(a), [Got::Ack(Puback, 1, code)], "{topic}");
         }

@@ -16,10 +16,7 @@ fn no_local() {
             net.subscribe(client, &[("t", 1 | 4)]);
         }
         net.publish(a, &msg("t", "from a").retained());
-        assert_eq!(
-            (net.payloads(a), net.payloads(b)),
-            (vec![], vec!["from a".to_owned()])
-        );
+        assert_eq!((net.payloads(a), net.payloads(b)), (vec![], vec!["from a".to_owned()]));
         // It stays the client's own on its next connection.
         net.cut(a);
         let a = net.join(&v5("a").kept(100));
@@ -36,10 +33,7 @@ fn no_local() {
 fn overlapping_subscriptions() {
     for duplicates in [true, false] {
         for shards in SHARDS {
-            let settings = Settings {
-                allow_duplicate_messages: duplicates,
-                ..Settings::default()
-            };
+            let settings = Settings { allow_duplicate_messages: duplicates, ..Settings::default() };
             let mut net = Net::new(shards, 1, settings);
             let (a, b) = (net.join(&v5("a")), net.join(&v5("b")));
             net.subscribe_as(a, &[("t/#", 0)], 1);
@@ -63,6 +57,21 @@ fn overlapping_subscriptions() {
     }
 }
 
+/// One copy for all subscriptions leaves out those that do not want the client's own messages.
+#[test]
+fn no_local_among_overlapping_subscriptions() {
+    let settings = Settings { allow_duplicate_messages: false, ..Settings::default() };
+    let mut net = Net::new(1, 1, settings);
+    let a = net.join(&v5("a"));
+    net.subscribe_as(a, &[("t/#", 2 | 4)], 1);
+    net.publish(a, &msg("t/x", "x").acked(2, 1));
+    assert!(net.messages(a).is_empty());
+    net.subscribe_as(a, &[("t/+", 1)], 2);
+    net.publish(a, &msg("t/x", "x").acked(2, 1));
+    let got = net.messages(a);
+    assert_eq!((got.len(), got[0].qos, got[0].subscription_ids()), (1, 1, vec![2]));
+}
+
 /// [MQTT-3.8.4-3]: a second subscription to a filter replaces the first.
 #[test]
 fn subscribing_again() {
@@ -73,10 +82,7 @@ fn subscribing_again() {
         net.subscribe_as(a, &[("t", 1)], 2);
         net.publish(a, &msg("t", "x").acked(1, 1));
         let got = net.messages(a);
-        assert_eq!(
-            (got.len(), got[0].qos, got[0].subscription_ids()),
-            (1, 1, vec![2])
-        );
+        assert_eq!((got.len(), got[0].qos, got[0].subscription_ids()), (1, 1, vec![2]));
         assert_eq!(net.counters().subscriptions, 1);
         net.subscribe(a, &[("t", 1), ("t", 2)]);
         net.publish(a, &msg("t", "x").acked(2, 2));
@@ -95,9 +101,7 @@ fn suback_means_that_all_shards_know() {
         let mut net = Net::new(8, seed, Settings::default());
         let publishers: Vec<_> = (0..8).map(|n| net.join(&v5(&format!("p{n}")))).collect();
         let home = net.homes.of_client("s0");
-        let same_home = (1..)
-            .map(|n| format!("s{n}"))
-            .filter(|id| net.homes.of_client(id) == home);
+        let same_home = (1..).map(|n| format!("s{n}")).filter(|id| net.homes.of_client(id) == home);
         let ids: Vec<String> = same_home.take(3).collect();
         let subscribers: Vec<_> = ids.iter().map(|id| net.join(&v5(id))).collect();
         let filters = ["t/#", "$share/g/t/#"];
@@ -140,10 +144,7 @@ fn subscribing_and_unsubscribing_at_once() {
                 net.write(*client, &subscribe(Version::V5, 2 * round + 1, &[(filter, 0)], 0));
                 net.write(*client, &msg("t/x", "x").encode(Version::V5));
                 if (n + usize::from(round)) % 2 == 0 || round == 9 {
-                    net.write(
-                        *client,
-                        &crate::wire::unsubscribe(Version::V5, 2 * round + 2, &[filter]),
-                    );
+                    net.write(*client, &crate::wire::unsubscribe(Version::V5, 2 * round + 2, &[filter]));
                 }
             }
         }
@@ -187,9 +188,7 @@ fn order() {
                 assert_eq!(got.len(), 120);
                 for topic in ["t/0", "t/1"] {
                     for qos in 0..=2 {
-                        let one = got
-                            .iter()
-                            .filter(|message| message.topic == topic && message.qos == qos);
+                        let one = got.iter().filter(|message| message.topic == topic && message.qos == qos);
                         let texts: Vec<_> = one.map(|message| message.text()).collect();
                         assert!(texts.len() == 20 && texts.is_sorted(), "seed {seed}: {texts:?}");
                     }
@@ -227,10 +226,7 @@ fn properties_are_passed_on() {
         net.publish(a, &msg("", "y").with(&more));
         let got = net.messages(b);
         assert_eq!((got.len(), got[1].text(), got[1].topic.as_str()), (2, "y", "t"));
-        assert!(
-            got.iter()
-                .all(|message| message.alias().is_none() && message.expiry() == Some(9))
-        );
+        assert!(got.iter().all(|message| message.alias().is_none() && message.expiry() == Some(9)));
         assert!(got[1].properties.starts_with(&sent.properties));
     }
 }
@@ -243,13 +239,7 @@ fn aliases_from_the_client() {
     net.subscribe(b, &[("t/#", 0)]);
     let with = |topic: &str, alias| msg(topic, "x").with(&[Property::TopicAlias(alias)]);
     let a = net.join(&v5("a").fresh(100));
-    for message in [
-        with("t/1", 1),
-        with("", 1),
-        with("t/2", 1),
-        with("", 1),
-        with("t/10", 10),
-    ] {
+    for message in [with("t/1", 1), with("", 1), with("t/2", 1), with("", 1), with("t/10", 10)] {
         net.publish(a, &message);
     }
     let topics: Vec<_> = net.messages(b).into_iter().map(|message| message.topic).collect();
@@ -292,11 +282,7 @@ fn message_expiry() {
         let mut net = net(shards);
         let (a, b) = (net.join(&v5("a")), net.join(&v5("b").fresh(1000)));
         net.subscribe(b, &[("t", 1)]);
-        let expiring = |seconds| {
-            msg("t", "x")
-                .acked(1, 1)
-                .with(&[Property::MessageExpiryInterval(seconds)])
-        };
+        let expiring = |seconds| msg("t", "x").acked(1, 1).with(&[Property::MessageExpiryInterval(seconds)]);
         net.publish(a, &expiring(5));
         net.publish(a, &expiring(0));
         net.cut(b);
@@ -317,10 +303,9 @@ fn message_expiry() {
 fn mount_points() {
     for shards in SHARDS {
         let mut settings = Settings::default();
-        settings.listeners.push(ListenerSettings {
-            mount_point: Some("m/".into()),
-            ..ListenerSettings::default()
-        });
+        settings
+            .listeners
+            .push(ListenerSettings { mount_point: Some("m/".into()), ..ListenerSettings::default() });
         let mut net = Net::new(shards, 1, settings);
         let (inside, outside) = (net.join(&v5("in").on(1)), net.join(&v5("out")));
         net.subscribe(inside, &[("#", 0)]);

@@ -67,25 +67,17 @@ fn never_and_the_servers_cap() {
     forever.advance(1000 * DAY);
     assert_eq!(forever.counters().sessions, 1);
 
-    let settings = Settings {
-        persistent_client_expiration_s: Some(60),
-        ..Settings::default()
-    };
+    let settings = Settings { persistent_client_expiration_s: Some(60), ..Settings::default() };
     let mut net = Net::new(1, 1, settings);
     let a = net.greet(&v5("a").fresh(u32::MAX));
-    let Some(Got::Connack { properties, .. }) = net.got(a).first().cloned() else {
-        panic!("no CONNACK")
-    };
+    let Some(Got::Connack { properties, .. }) = net.got(a).first().cloned() else { panic!("no CONNACK") };
     assert_eq!(properties[..5], [0x11, 0, 0, 0, 60]);
     let b = net.join(&v311("b").kept(0));
     let c = net.join(&v5("c").fresh(10));
     net.cut(a);
     net.cut(b);
     // DISCONNECT cannot get around the cap either.
-    net.send(
-        c,
-        &disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(u32::MAX)]),
-    );
+    net.send(c, &disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(u32::MAX)]));
     net.advance(59_999);
     assert_eq!(net.counters().sessions, 3);
     net.advance(1);
@@ -131,10 +123,7 @@ fn take_over() {
         assert_eq!(net.payloads(second), ["1"]);
         let third = net.join(&v311("c"));
         let fourth = net.join(&v311("c"));
-        assert_eq!(
-            (net.got(second), net.got(third)),
-            (vec![Got::Disconnect(0x8e)], vec![])
-        );
+        assert_eq!((net.got(second), net.got(third)), (vec![Got::Disconnect(0x8e)], vec![]));
         net.assert_places(1, 1);
         net.leave(fourth);
         net.assert_empty();
@@ -151,11 +140,7 @@ fn a_storm_of_the_same_client_id() {
         let clients: Vec<_> = (0..200)
             .map(|n| {
                 let hello = v5("c").will(msg("will", &n.to_string()), &[]);
-                let hello = if n % 3 == 0 {
-                    hello.kept(50)
-                } else {
-                    hello.fresh(n % 2)
-                };
+                let hello = if n % 3 == 0 { hello.kept(50) } else { hello.fresh(n % 2) };
                 let client = net.greet_quietly(&hello);
                 net.write(client, &crate::wire::subscribe(Version::V5, 1, &[("x/#", 1)], 0));
                 client
@@ -200,10 +185,7 @@ fn keep_alive() {
 /// [MQTT-3.1.2-21]: what counts is the keep alive that the server said.
 #[test]
 fn server_keep_alive() {
-    let settings = Settings {
-        max_keepalive_s: 10,
-        ..Settings::default()
-    };
+    let settings = Settings { max_keepalive_s: 10, ..Settings::default() };
     let mut net = Net::new(1, 1, settings);
     let client = net.join(&v5("a").alive(0));
     net.advance(14_999);
@@ -226,12 +208,7 @@ fn connect_timeout() {
     assert!(net.is_open(mute) && net.is_open(slow));
     net.advance(10);
     assert!(!net.is_open(mute) && !net.is_open(slow));
-    assert_eq!(
-        net.world.borrow().notes.len(),
-        2,
-        "{:?}",
-        net.world.borrow().notes
-    );
+    assert_eq!(net.world.borrow().notes.len(), 2, "{:?}", net.world.borrow().notes);
     let client = net.join(&v311("a"));
     net.advance(DAY);
     assert!(net.is_open(client));
@@ -241,11 +218,7 @@ fn connect_timeout() {
 fn shutdown_tells_everybody() {
     for shards in SHARDS {
         let mut net = net(shards);
-        let clients = [
-            net.join(&v5("a")),
-            net.join(&v311("b")),
-            net.join(&v5("c").fresh(10)),
-        ];
+        let clients = [net.join(&v5("a")), net.join(&v311("b")), net.join(&v5("c").fresh(10))];
         net.shutdown();
         assert!(clients.iter().all(|client| !net.is_open(*client)));
         assert_eq!(net.got(clients[0]), [Got::Disconnect(0x8b)]);
@@ -274,12 +247,7 @@ fn violations() {
         (&[0x30, 7, 0, 1, b'a', 3, 0x23, 0, 11], 0x94),
         (&[0x30, 0xff, 0xff, 0xff, 0x7f], 0x95),
         (&[0x30, 5, 0, 2, b'a', b'#', 0], 0x90),
-        (
-            &[
-                0x82, 15, 0, 1, 0, 0, 9, b'$', b's', b'h', b'a', b'r', b'e', b'/', b'g', b'/', 4,
-            ],
-            0x81,
-        ),
+        (&[0x82, 15, 0, 1, 0, 0, 9, b'$', b's', b'h', b'a', b'r', b'e', b'/', b'g', b'/', 4], 0x81),
     ] {
         let client = net.join(&v5("bad"));
         net.send(client, bytes);
@@ -289,6 +257,31 @@ fn violations() {
     }
     net.assert_places(1, 1);
     net.leave(bystander);
+    net.assert_empty();
+}
+
+/// Stale timers are thrown away in bulk; those that count are not.
+#[test]
+fn many_connections_leave_no_timers_behind() {
+    let mut net = net(1);
+    let watcher = net.join(&v5("watcher"));
+    net.subscribe(watcher, &[("w", 0)]);
+    let alive = net.join(&v5("alive").alive(10));
+    let delay = [Property::WillDelayInterval(10)];
+    let kept = net.join(&v5("kept").fresh(20).will(msg("w", "gone"), &delay));
+    net.cut(kept);
+    for _ in 0..3000 {
+        let client = net.open(0, 0, Version::V311);
+        net.cut(client);
+    }
+    net.advance(10_000);
+    assert_eq!((net.payloads(watcher), net.is_open(alive)), (vec!["gone".to_owned()], true));
+    net.advance(5_000);
+    assert!(!net.is_open(alive));
+    assert_eq!(net.counters().sessions, 2);
+    net.advance(5_000);
+    assert_eq!(net.counters().sessions, 1);
+    net.leave(watcher);
     net.assert_empty();
 }
 
@@ -314,10 +307,9 @@ fn every_end_is_noted_once() {
 fn mount_points_are_not_left_by_changing_listener() {
     let mut settings = Settings::default();
     for mount in ["m/", "longer/"] {
-        settings.listeners.push(ListenerSettings {
-            mount_point: Some(mount.into()),
-            ..ListenerSettings::default()
-        });
+        settings
+            .listeners
+            .push(ListenerSettings { mount_point: Some(mount.into()), ..ListenerSettings::default() });
     }
     let mut net = Net::new(2, 1, settings);
     let plain = net.join(&v5("plain"));
@@ -339,8 +331,5 @@ fn mount_points_are_not_left_by_changing_listener() {
     net.cut(a);
     let a = net.join(&v5("a").kept(100));
     net.publish(plain, &msg("m/t/y", "in full").acked(1, 2));
-    assert_eq!(
-        net.messages(a).last().map(|message| message.topic.clone()),
-        Some("m/t/y".into())
-    );
+    assert_eq!(net.messages(a).last().map(|message| message.topic.clone()), Some("m/t/y".into()));
 }

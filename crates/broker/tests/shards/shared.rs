@@ -72,6 +72,10 @@ fn those_who_are_there_are_preferred() {
             got += net.messages(member).len();
         }
         assert_eq!(got, 6);
+        // Back again, they take their turns.
+        let members: Vec<_> = (0..3).map(|n| net.join(&v5(&format!("member {n}")).kept(1000))).collect();
+        send(&mut net, publisher, 9);
+        assert_eq!(counts(&mut net, &members), [3, 3, 3]);
     }
 }
 
@@ -93,14 +97,8 @@ fn members_leave_and_sessions_end() {
         net.join(&v5("member 1"));
         net.join(&v5("member 2"));
         net.publish(publisher, &msg("t/x", "nobody").acked(1, 1));
-        assert_eq!(
-            net.got(publisher).last(),
-            Some(&Got::Ack(PacketType::Puback, 1, 0))
-        );
-        assert_eq!(
-            (net.counters().shared_subscriptions, net.counters().queued),
-            (0, 0)
-        );
+        assert_eq!(net.got(publisher).last(), Some(&Got::Ack(PacketType::Puback, 1, 0)));
+        assert_eq!((net.counters().shared_subscriptions, net.counters().queued), (0, 0));
         for id in ["member 1", "member 2"] {
             let last = net.join(&v5(id));
             net.leave(last);
@@ -124,10 +122,7 @@ fn subscribing_again() {
         assert_eq!(net.counters().shared_subscriptions, 1);
         net.publish(publisher, &msg("t/x", "x").acked(1, 1));
         let got = net.messages(a);
-        assert_eq!(
-            (got.len(), got[0].qos, got[0].subscription_ids()),
-            (1, 1, vec![6])
-        );
+        assert_eq!((got.len(), got[0].qos, got[0].subscription_ids()), (1, 1, vec![6]));
         net.leave(a);
         net.leave(publisher);
         net.assert_empty();

@@ -42,10 +42,7 @@ fn sent_unless_the_client_says_goodbye() {
         assert_eq!(net.payloads(watcher), ["told"], "DISCONNECT with will");
         let c = net.join(&v5("c").alive(1).will(msg("w/x", "silent"), &[]));
         net.advance(1500);
-        assert_eq!(
-            (net.is_open(c), net.payloads(watcher)),
-            (false, vec!["silent".to_owned()])
-        );
+        assert_eq!((net.is_open(c), net.payloads(watcher)), (false, vec!["silent".to_owned()]));
         net.leave(watcher);
         net.assert_empty();
     }
@@ -91,11 +88,7 @@ fn at_the_end_of_the_session() {
         assert_eq!(net.messages(watcher).len(), 1);
         let c = net.join(&delayed("c", 3600));
         net.cut(c);
-        assert_eq!(
-            net.messages(watcher).len(),
-            1,
-            "the session ends with the connection"
-        );
+        assert_eq!(net.messages(watcher).len(), 1, "the session ends with the connection");
         let c = net.join(&delayed("c", 3600).fresh(100));
         net.cut(c);
         let c = net.join(&v5("c"));
@@ -118,10 +111,7 @@ fn at_take_over() {
     assert_eq!(net.payloads(watcher), ["first"]);
     let last = net.join(&v5("c").kept(100));
     net.advance(60_000);
-    assert!(
-        net.messages(watcher).is_empty(),
-        "the session goes on before the delay has passed"
-    );
+    assert!(net.messages(watcher).is_empty(), "the session goes on before the delay has passed");
     net.leave(last);
 }
 
@@ -147,10 +137,9 @@ fn rights() {
 #[test]
 fn properties_and_mount_point() {
     let mut settings = pondhawk_broker::Settings::default();
-    settings.listeners.push(ListenerSettings {
-        mount_point: Some("w/".into()),
-        ..ListenerSettings::default()
-    });
+    settings
+        .listeners
+        .push(ListenerSettings { mount_point: Some("w/".into()), ..ListenerSettings::default() });
     let mut net = Net::new(2, 1, settings);
     let watcher = watcher(&mut net);
     let properties = [

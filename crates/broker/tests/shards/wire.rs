@@ -8,21 +8,14 @@ use pondhawk_codec::{Packet, PacketId, PacketType, PropertiesBuf, Property, Qos,
 /// A packet from the broker, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Got {
-    Connack {
-        present: bool,
-        code: u8,
-        properties: Vec<u8>,
-    },
+    Connack { present: bool, code: u8, properties: Vec<u8> },
     Publish(Msg),
     Ack(PacketType, u16, u8),
     Suback(u16, Vec<u8>),
     Unsuback(u16, Vec<u8>),
     Pingresp,
     Disconnect(u8),
-    Auth {
-        code: u8,
-        properties: Vec<u8>,
-    },
+    Auth { code: u8, properties: Vec<u8> },
 }
 
 /// A PUBLISH, in either direction.
@@ -39,11 +32,7 @@ pub struct Msg {
 }
 
 pub fn msg(topic: &str, payload: &str) -> Msg {
-    Msg {
-        topic: topic.into(),
-        payload: payload.into(),
-        ..Msg::default()
-    }
+    Msg { topic: topic.into(), payload: payload.into(), ..Msg::default() }
 }
 
 pub fn qos(n: u8) -> Qos {
@@ -184,10 +173,7 @@ impl Hello {
 
     /// Starts clean, and is kept for `seconds`.
     pub fn fresh(self, seconds: u32) -> Hello {
-        Hello {
-            clean: true,
-            ..self.kept(seconds)
-        }
+        Hello { clean: true, ..self.kept(seconds) }
     }
 
     pub fn will(mut self, will: Msg, properties: &[Property<'_>]) -> Hello {
@@ -293,19 +279,13 @@ pub fn ack(version: Version, packet_type: PacketType, id: u16, code: u8) -> Vec<
 
 pub fn disconnect(version: Version, code: u8, properties: &[Property<'_>]) -> Vec<u8> {
     let properties = block(properties);
-    let packet = Disconnect {
-        code: ReasonCode(code),
-        properties: properties.as_properties(),
-    };
+    let packet = Disconnect { code: ReasonCode(code), properties: properties.as_properties() };
     encode(&Packet::Disconnect(packet), version)
 }
 
 pub fn auth(code: u8, properties: &[Property<'_>]) -> Vec<u8> {
     let properties = block(properties);
-    let packet = Auth {
-        code: ReasonCode(code),
-        properties: properties.as_properties(),
-    };
+    let packet = Auth { code: ReasonCode(code), properties: properties.as_properties() };
     encode(&Packet::Auth(packet), Version::V5)
 }
 
@@ -347,10 +327,9 @@ fn own(packet: &Packet<'_>) -> Got {
         Packet::Unsuback(packet) => Got::Unsuback(packet.packet_id.get(), packet.codes.to_vec()),
         Packet::Pingresp => Got::Pingresp,
         Packet::Disconnect(packet) => Got::Disconnect(packet.code.0),
-        Packet::Auth(packet) => Got::Auth {
-            code: packet.code.0,
-            properties: packet.properties.as_bytes().to_vec(),
-        },
+        Packet::Auth(packet) => {
+            Got::Auth { code: packet.code.0, properties: packet.properties.as_bytes().to_vec() }
+        }
         other => panic!("a broker does not send {other:?}"),
     }
 }
