@@ -21,11 +21,7 @@ impl<H: Host> Shard<H> {
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(());
         };
-        if session
-            .outbox
-            .puback(ack.packet_id)
-            .map_err(|_| Violation::WrongAck)?
-        {
+        if session.outbox.puback(ack.packet_id).map_err(|_| Violation::WrongAck)? {
             self.acknowledged(index, ack.packet_id, fx);
         }
         Ok(())
@@ -44,10 +40,7 @@ impl<H: Host> Shard<H> {
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(());
         };
-        let outcome = session
-            .outbox
-            .pubrec(id, ack.code.is_error())
-            .map_err(|_| Violation::WrongAck)?;
+        let outcome = session.outbox.pubrec(id, ack.code.is_error()).map_err(|_| Violation::WrongAck)?;
         let code = match outcome {
             PubrecOutcome::Release => reason::SUCCESS,
             PubrecOutcome::Unknown if ack.code.is_error() => return Ok(()),
@@ -57,10 +50,7 @@ impl<H: Host> Shard<H> {
                 return Ok(());
             }
         };
-        let v5 = self
-            .conns
-            .get(conn.index)
-            .is_some_and(|state| state.link.version == Version::V5);
+        let v5 = self.conns.get(conn.index).is_some_and(|state| state.link.version == Version::V5);
         let code = if v5 { code } else { reason::SUCCESS };
         self.send_ack((conn.index, PacketType::Pubrel), id, code, fx);
         Ok(())
@@ -78,11 +68,7 @@ impl<H: Host> Shard<H> {
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(());
         };
-        if session
-            .outbox
-            .pubcomp(ack.packet_id)
-            .map_err(|_| Violation::WrongAck)?
-        {
+        if session.outbox.pubcomp(ack.packet_id).map_err(|_| Violation::WrongAck)? {
             self.acknowledged(index, ack.packet_id, fx);
         }
         Ok(())
@@ -95,10 +81,7 @@ impl<H: Host> Shard<H> {
             && session.is_kept()
         {
             let client_id = session.client_id.clone();
-            fx.persist(Persist::Acknowledged {
-                client_id,
-                packet_id: id.get(),
-            });
+            fx.persist(Persist::Acknowledged { client_id, packet_id: id.get() });
         }
         self.pump(index, fx);
     }

@@ -14,10 +14,7 @@ struct Place<T> {
 
 impl<T> Arena<T> {
     pub(crate) fn new() -> Self {
-        Arena {
-            places: Vec::new(),
-            free: Vec::new(),
-        }
+        Arena { places: Vec::new(), free: Vec::new() }
     }
 
     /// Stores a value: its index and generation.
@@ -30,10 +27,7 @@ impl<T> Arena<T> {
             return (index, place.generation);
         }
         let index = self.places.len() as u32;
-        self.places.push(Place {
-            generation: 1,
-            value: Some(value),
-        });
+        self.places.push(Place { generation: 1, value: Some(value) });
         (index, 1)
     }
 
@@ -46,11 +40,7 @@ impl<T> Arena<T> {
     /// The value at `index` if it is still of this generation.
     pub(crate) fn lookup(&mut self, index: u32, generation: u32) -> Option<&mut T> {
         let place = self.places.get_mut(index as usize)?;
-        if place.generation == generation {
-            place.value.as_mut()
-        } else {
-            None
-        }
+        if place.generation == generation { place.value.as_mut() } else { None }
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
@@ -62,9 +52,7 @@ impl<T> Arena<T> {
     }
 
     pub(crate) fn generation(&self, index: u32) -> u32 {
-        self.places
-            .get(index as usize)
-            .map_or(0, |place| place.generation)
+        self.places.get(index as usize).map_or(0, |place| place.generation)
     }
 
     pub(crate) fn len(&self) -> usize {

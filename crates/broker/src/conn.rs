@@ -65,11 +65,7 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn new(frame: &Frame<'_>, method: Option<&str>, client_id: &str) -> Self {
-        Asked {
-            frame: frame.body.into(),
-            method: method.map(Into::into),
-            client_id: client_id.into(),
-        }
+        Asked { frame: frame.body.into(), method: method.map(Into::into), client_id: client_id.into() }
     }
 
     /// The CONNECT again.

@@ -93,9 +93,7 @@ impl<H: Host> Shard<H> {
             _ if entry.connect.clean_start => 0,
             _ => u32::MAX,
         };
-        self.settings
-            .persistent_client_expiration_s
-            .map_or(asked, |max| asked.min(max))
+        self.settings.persistent_client_expiration_s.map_or(asked, |max| asked.min(max))
     }
 
     /// The client has its session: CONNACK, then what waited for it. [MQTT-3.2.0-1]
@@ -120,18 +118,11 @@ impl<H: Host> Shard<H> {
             properties: properties.as_properties(),
         };
         if self.host.wants(NoteKind::Debug) {
-            self.host.note(&Note::Connack {
-                client: entry.client_id,
-                session_present: resumed,
-                code: 0,
-            });
+            self.host.note(&Note::Connack { client: entry.client_id, session_present: resumed, code: 0 });
         }
         let mut len = Vec::new();
         let fits = connack.encode(entry.connect.version, &mut len).is_ok();
-        let packet_max = self
-            .conns
-            .get(conn.index)
-            .map_or(0, |state| state.link.packet_max as usize);
+        let packet_max = self.conns.get(conn.index).map_or(0, |state| state.link.packet_max as usize);
         if !fits || len.len() > packet_max {
             // It cannot be told that it is connected, so it is not. [MQTT-3.1.2-24]
             self.finish(
@@ -179,10 +170,7 @@ impl<H: Host> Shard<H> {
         }
         link.keep_alive_s = keep_alive(entry, settings.max_keepalive_s);
         if link.keep_alive_s > 0 {
-            self.timers.set(
-                self.now + u64::from(link.keep_alive_s) * 1500,
-                Timer::KeepAlive(conn),
-            );
+            self.timers.set(self.now + u64::from(link.keep_alive_s) * 1500, Timer::KeepAlive(conn));
         }
     }
 
@@ -190,10 +178,7 @@ impl<H: Host> Shard<H> {
     fn connack_properties(&self, conn: ConnId, entry: &Entry<'_>) -> Result<PropertiesBuf, TooLarge> {
         let mut properties = PropertiesBuf::new();
         let settings = &self.settings;
-        let listener = self
-            .conns
-            .get(conn.index)
-            .map_or(0, |state| usize::from(state.listener));
+        let listener = self.conns.get(conn.index).map_or(0, |state| usize::from(state.listener));
         let Some(rules) = settings.listeners.get(listener) else {
             return Ok(properties);
         };
@@ -260,11 +245,7 @@ impl<H: Host> Shard<H> {
 /// The keep alive that is in force. [MQTT-3.1.2-21] [MQTT-3.2.2-22]
 fn keep_alive(entry: &Entry<'_>, max: u16) -> u16 {
     let asked = entry.connect.keep_alive;
-    if max > 0 && (asked == 0 || asked > max) {
-        max
-    } else {
-        asked
-    }
+    if max > 0 && (asked == 0 || asked > max) { max } else { asked }
 }
 
 fn session_expiry_property(entry: &Entry<'_>) -> u32 {

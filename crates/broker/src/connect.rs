@@ -58,15 +58,7 @@ impl<H: Host> Shard<H> {
             return;
         }
         match self.host.gate(listener, &connect) {
-            Gate::Accept => self.admit(
-                conn,
-                &connect,
-                &Answer::Accept {
-                    username: None,
-                    data: None,
-                },
-                fx,
-            ),
+            Gate::Accept => self.admit(conn, &connect, &Answer::Accept { username: None, data: None }, fx),
             Gate::Refuse(code) => self.turn_away(conn, &connect, Refusal::Code(code, "not authorised"), fx),
             Gate::Ask => self.ask(conn, frame, &connect, fx),
         }
@@ -77,10 +69,9 @@ impl<H: Host> Shard<H> {
         let version_5 = |code| (Version::V5, code);
         let answer = match refused {
             ConnectRefused::ProtocolName => None,
-            ConnectRefused::ProtocolLevel {
-                named_mqtt: true,
-                level,
-            } if level & 0x7f > 4 => Some(version_5(reason::UNSUPPORTED_PROTOCOL_VERSION)),
+            ConnectRefused::ProtocolLevel { named_mqtt: true, level } if level & 0x7f > 4 => {
+                Some(version_5(reason::UNSUPPORTED_PROTOCOL_VERSION))
+            }
             ConnectRefused::ProtocolLevel { .. } => {
                 Some((Version::V311, reason::UNSUPPORTED_PROTOCOL_VERSION))
             }
@@ -120,12 +111,7 @@ impl<H: Host> Shard<H> {
         if let Some(state) = self.conns.get_mut(conn.index) {
             state.phase = Phase::Closing;
             if self.host.wants(NoteKind::Notice) {
-                let note = Note::Refused {
-                    peer: &state.peer,
-                    client: connect.client_id,
-                    code,
-                    why,
-                };
+                let note = Note::Refused { peer: &state.peer, client: connect.client_id, code, why };
                 self.host.note(&note);
             }
         }
@@ -160,19 +146,10 @@ impl<H: Host> Shard<H> {
         let settings = &self.settings;
         let refused = |why| Err(Refusal::Code(reason::CLIENT_ID_NOT_VALID, why));
         if rules.use_username_as_client_id && connect.username.is_none() {
-            return Err(Refusal::Code(
-                reason::NOT_AUTHORIZED,
-                "no user name to use as client id",
-            ));
+            return Err(Refusal::Code(reason::NOT_AUTHORIZED, "no user name to use as client id"));
         }
-        if connect
-            .username
-            .is_some_and(|name| name.len() > settings.max_username_bytes)
-        {
-            return Err(Refusal::Code(
-                reason::BAD_USERNAME_OR_PASSWORD,
-                "user name too long",
-            ));
+        if connect.username.is_some_and(|name| name.len() > settings.max_username_bytes) {
+            return Err(Refusal::Code(reason::BAD_USERNAME_OR_PASSWORD, "user name too long"));
         }
         let client_id = effective_client_id(rules, connect);
         if client_id.is_empty() {
@@ -190,15 +167,8 @@ impl<H: Host> Shard<H> {
         if client_id.len() > settings.max_client_id_bytes {
             return refused("client id too long");
         }
-        if settings
-            .client_id_prefix
-            .as_deref()
-            .is_some_and(|prefix| !client_id.starts_with(prefix))
-        {
-            return Err(Refusal::Code(
-                reason::NOT_AUTHORIZED,
-                "client id prefix not allowed",
-            ));
+        if settings.client_id_prefix.as_deref().is_some_and(|prefix| !client_id.starts_with(prefix)) {
+            return Err(Refusal::Code(reason::NOT_AUTHORIZED, "client id prefix not allowed"));
         }
         Ok(())
     }
@@ -207,10 +177,7 @@ impl<H: Host> Shard<H> {
         let max = self.settings.max_keepalive_s;
         let over = max > 0 && (connect.keep_alive > max || connect.keep_alive == 0);
         if over && connect.version != Version::V5 {
-            return Err(Refusal::Code(
-                reason::CLIENT_ID_NOT_VALID,
-                "keep alive above max_keepalive",
-            ));
+            return Err(Refusal::Code(reason::CLIENT_ID_NOT_VALID, "keep alive above max_keepalive"));
         }
         Ok(())
     }
@@ -219,21 +186,12 @@ impl<H: Host> Shard<H> {
     fn check_will(&self, rules: &ListenerSettings, connect: &Connect<'_>) -> Result<(), Refusal> {
         let Some(will) = &connect.will else { return Ok(()) };
         let v5 = connect.version == Version::V5;
-        let coded = |code, why| {
-            Err(if v5 {
-                Refusal::Code(code, why)
-            } else {
-                Refusal::Silent(why)
-            })
-        };
+        let coded = |code, why| Err(if v5 { Refusal::Code(code, why) } else { Refusal::Silent(why) });
         if will.qos > rules.max_qos {
             return coded(reason::QOS_NOT_SUPPORTED, "will QoS above max_qos");
         }
         if will.retain && !self.settings.retain_available {
-            return coded(
-                reason::RETAIN_NOT_SUPPORTED,
-                "retained will, but retain_available is false",
-            );
+            return coded(reason::RETAIN_NOT_SUPPORTED, "retained will, but retain_available is false");
         }
         let limit = self.settings.message_size_limit;
         if limit > 0 && will.payload.len() > limit {
@@ -272,12 +230,7 @@ impl<H: Host> Shard<H> {
         };
         let asked = Asked::new(frame, method.map(|(method, _)| method), &client_id);
         state.phase = Phase::Asked(Box::new(asked));
-        fx.questions.push(Question {
-            conn,
-            listener: state.listener,
-            peer: state.peer.clone(),
-            subject,
-        });
+        fx.questions.push(Question { conn, listener: state.listener, peer: state.peer.clone(), subject });
     }
 
     /// The answer to a question; the driver then gives the bytes that it kept.
@@ -329,19 +282,10 @@ impl<H: Host> Shard<H> {
         };
         let username = username.as_deref().or(connect.username);
         let sent = effective_client_id(rules, connect);
-        let assigned = if sent.is_empty() {
-            Some(self.assign_client_id(rules))
-        } else {
-            None
-        };
+        let assigned = if sent.is_empty() { Some(self.assign_client_id(rules)) } else { None };
         let client_id = assigned.as_deref().unwrap_or(sent);
-        let entry = Entry {
-            connect,
-            username,
-            client_id,
-            assigned: assigned.is_some(),
-            auth_data: data.as_deref(),
-        };
+        let entry =
+            Entry { connect, username, client_id, assigned: assigned.is_some(), auth_data: data.as_deref() };
 
         if let Err(refusal) = self.may_enter(listener, &entry, fx) {
             self.turn_away(conn, connect, refusal, fx);
@@ -349,12 +293,7 @@ impl<H: Host> Shard<H> {
         }
         let Some((index, resumed)) = self.enter_session(listener, &entry, fx) else {
             self.host.release(Slot::Connection);
-            self.turn_away(
-                conn,
-                connect,
-                Refusal::Code(reason::QUOTA_EXCEEDED, "too many sessions"),
-                fx,
-            );
+            self.turn_away(conn, connect, Refusal::Code(reason::QUOTA_EXCEEDED, "too many sessions"), fx);
             return;
         };
         self.connected(conn, index, (&entry, resumed), fx);
@@ -367,22 +306,13 @@ impl<H: Host> Shard<H> {
         if let Some(will) = &entry.connect.will {
             let topic = self.mounted(listener, will.topic);
             if !self.host.may_publish(&identity, &topic) {
-                return Err(Refusal::Code(
-                    reason::NOT_AUTHORIZED,
-                    "may not publish to the will topic",
-                ));
+                return Err(Refusal::Code(reason::NOT_AUTHORIZED, "may not publish to the will topic"));
             }
         }
-        let owner = self
-            .by_client
-            .get(entry.client_id)
-            .and_then(|index| self.sessions.get(*index));
+        let owner = self.by_client.get(entry.client_id).and_then(|index| self.sessions.get(*index));
         let foreign = owner.is_some_and(|session| session.username.as_deref() != entry.username);
         if foreign && !self.settings.allow_session_transfer {
-            return Err(Refusal::Code(
-                reason::NOT_AUTHORIZED,
-                "session belongs to another user",
-            ));
+            return Err(Refusal::Code(reason::NOT_AUTHORIZED, "session belongs to another user"));
         }
         self.take_over(entry.client_id, fx);
         if !self.host.reserve(Slot::Connection) {
@@ -451,18 +381,11 @@ pub(crate) struct Entry<'a> {
 impl Entry<'_> {
     /// The will, its topic behind `mount_point`.
     pub(crate) fn will(&self, mount_point: &str) -> Option<Box<Will>> {
-        self.connect
-            .will
-            .as_ref()
-            .map(|will| Box::new(Will::new(will, mount_point)))
+        self.connect.will.as_ref().map(|will| Box::new(Will::new(will, mount_point)))
     }
 }
 
 /// The client identifier that names the session.
 fn effective_client_id<'a>(rules: &ListenerSettings, connect: &Connect<'a>) -> &'a str {
-    if rules.use_username_as_client_id {
-        connect.username.unwrap_or_default()
-    } else {
-        connect.client_id
-    }
+    if rules.use_username_as_client_id { connect.username.unwrap_or_default() } else { connect.client_id }
 }

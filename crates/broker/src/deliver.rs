@@ -27,10 +27,7 @@ pub(crate) struct Lazy<'a> {
 
 impl<'a> Lazy<'a> {
     pub(crate) fn new(view: &'a MessageRef<'a>, given: Option<&Arc<Message>>) -> Self {
-        Lazy {
-            view,
-            shared: given.cloned(),
-        }
+        Lazy { view, shared: given.cloned() }
     }
 
     pub(crate) fn shared(&mut self) -> &Arc<Message> {
@@ -97,10 +94,7 @@ impl<H: Host> Parts<'_, H> {
 
     /// [MQTT-3.8.3-3]
     pub(crate) fn is_origin(&self, index: u32, view: &MessageRef<'_>) -> bool {
-        let id = SessionId {
-            index,
-            generation: self.sessions.generation(index),
-        };
+        let id = SessionId { index, generation: self.sessions.generation(index) };
         SessionRef { shard: self.id, id }.origin() == view.origin
     }
 
@@ -142,10 +136,7 @@ impl<H: Host> Parts<'_, H> {
         let shared = message.shared().clone();
         let record = (settings.persistent && session.is_kept())
             .then(|| (session.client_id.clone(), shared.clone(), delivery.clone()));
-        match session
-            .outbox
-            .offer((shared, delivery.clone()), window, &settings.outbox)
-        {
+        match session.outbox.offer((shared, delivery.clone()), window, &settings.outbox) {
             Offered::Start(id) => {
                 if !self.put((message.view, &delivery), (index, conn), (Some(id), false), fx) {
                     if let Some(session) = self.sessions.get_mut(index) {
@@ -181,11 +172,7 @@ impl<H: Host> Parts<'_, H> {
 
     fn persist(&mut self, record: Option<(Arc<str>, Arc<Message>, Delivery)>, fx: &mut Effects) {
         if let Some((client_id, message, delivery)) = record {
-            let ticket = fx.persist(Persist::Queued {
-                client_id,
-                message,
-                delivery,
-            });
+            let ticket = fx.persist(Persist::Queued { client_id, message, delivery });
             self.holds.persisted(ticket);
         }
     }
@@ -198,23 +185,13 @@ impl<H: Host> Parts<'_, H> {
         (id, dup): (Option<PacketId>, bool),
         fx: &mut Effects,
     ) -> bool {
-        let conn_id = ConnId {
-            index: conn_index,
-            generation: self.conns.generation(conn_index),
-        };
+        let conn_id = ConnId { index: conn_index, generation: self.conns.generation(conn_index) };
         let (Some(conn), Some(session)) = (self.conns.get_mut(conn_index), self.sessions.get(index)) else {
             return false;
         };
         Shard::<H>::lend_buffer(self.spare, conn);
-        let outgoing = Outgoing {
-            delivery,
-            id,
-            dup,
-            hidden: session.mount.as_deref().map_or(0, str::len),
-        };
-        let appended = self
-            .layouts
-            .append((view, self.now), &outgoing, &mut conn.link, &mut conn.out);
+        let outgoing = Outgoing { delivery, id, dup, hidden: session.mount.as_deref().map_or(0, str::len) };
+        let appended = self.layouts.append((view, self.now), &outgoing, &mut conn.link, &mut conn.out);
         if appended.unwrap_or(0) == 0 {
             // [MQTT-3.1.2-25]
             self.counters.publish_dropped += 1;
@@ -255,12 +232,7 @@ impl<H: Host> Parts<'_, H> {
             conn.starved |= !session.outbox.is_empty();
             return false;
         }
-        let Session {
-            outbox,
-            identity,
-            mount,
-            ..
-        } = session;
+        let Session { outbox, identity, mount, .. } = session;
         let (host, now) = (&*self.host, self.now);
         let mut dropped = 0;
         // Rights as they are now; expiry counts only before the first sending. [MQTT-4.3.3-7]
@@ -277,12 +249,7 @@ impl<H: Host> Parts<'_, H> {
         match next {
             None => return false,
             Some(Next::Release(id)) => self.put_pubrel((index, conn_index), id, fx),
-            Some(Next::Publish {
-                message,
-                delivery,
-                id,
-                dup,
-            }) => {
+            Some(Next::Publish { message, delivery, id, dup }) => {
                 self.layouts.reset();
                 let put = self.put((&message.view(), &delivery), (index, conn_index), (id, dup), fx);
                 if let (false, Some(id), Some(session)) = (put, id, self.sessions.get_mut(index)) {
@@ -294,10 +261,7 @@ impl<H: Host> Parts<'_, H> {
     }
 
     fn put_pubrel(&mut self, (index, conn_index): (u32, u32), id: PacketId, fx: &mut Effects) {
-        let conn_id = ConnId {
-            index: conn_index,
-            generation: self.conns.generation(conn_index),
-        };
+        let conn_id = ConnId { index: conn_index, generation: self.conns.generation(conn_index) };
         let Some(conn) = self.conns.get_mut(conn_index) else {
             return;
         };
@@ -310,13 +274,7 @@ impl<H: Host> Parts<'_, H> {
             && let Some(session) = self.sessions.get(index)
         {
             let (client, name) = (&*session.client_id, PacketType::Pubrel.name());
-            self.host.note(&Note::Ack {
-                client,
-                sent: true,
-                name,
-                id,
-                code: reason::SUCCESS,
-            });
+            self.host.note(&Note::Ack { client, sent: true, name, id, code: reason::SUCCESS });
         }
     }
 }

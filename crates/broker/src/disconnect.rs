@@ -82,11 +82,7 @@ impl<H: Host> Shard<H> {
             Version::V5 => code,
             Version::V31 | Version::V311 => ReasonCode(code.to_connack_v3()),
         };
-        let connack = Connack {
-            session_present: false,
-            code,
-            properties: Properties::EMPTY,
-        };
+        let connack = Connack { session_present: false, code, properties: Properties::EMPTY };
         self.send(index, &Packet::Connack(connack), fx);
     }
 
@@ -131,11 +127,7 @@ impl<H: Host> Shard<H> {
         if self.host.wants(NoteKind::Notice)
             && let Some(conn) = self.conns.get(index)
         {
-            self.host.note(&Note::Ended {
-                peer: &conn.peer,
-                client: "",
-                how: how.clone(),
-            });
+            self.host.note(&Note::Ended { peer: &conn.peer, client: "", how: how.clone() });
         }
     }
 
@@ -143,11 +135,7 @@ impl<H: Host> Shard<H> {
         if self.host.wants(NoteKind::Notice)
             && let (Some(conn), Some(session)) = (self.conns.get(index), self.sessions.get(session))
         {
-            self.host.note(&Note::Ended {
-                peer: &conn.peer,
-                client: &session.client_id,
-                how: how.clone(),
-            });
+            self.host.note(&Note::Ended { peer: &conn.peer, client: &session.client_id, how: how.clone() });
         }
     }
 }

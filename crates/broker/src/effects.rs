@@ -91,36 +91,19 @@ pub enum Answer {
 #[allow(missing_docs)]
 pub enum Persist {
     /// A session is kept, with this expiry interval in seconds (`u32::MAX`: for ever).
-    Session {
-        client_id: Arc<str>,
-        username: Option<Arc<str>>,
-        expiry_s: u32,
-    },
+    Session { client_id: Arc<str>, username: Option<Arc<str>>, expiry_s: u32 },
     /// A session is gone with all that it had.
     SessionGone { client_id: Arc<str> },
     /// A subscription, by its options byte and identifier.
-    Subscribed {
-        client_id: Arc<str>,
-        filter: Arc<str>,
-        options: u8,
-        id: u32,
-    },
+    Subscribed { client_id: Arc<str>, filter: Arc<str>, options: u8, id: u32 },
     /// A subscription is gone.
     Unsubscribed { client_id: Arc<str>, filter: Arc<str> },
     /// A message for the session.
-    Queued {
-        client_id: Arc<str>,
-        message: Arc<Message>,
-        delivery: Delivery,
-    },
+    Queued { client_id: Arc<str>, message: Arc<Message>, delivery: Delivery },
     /// The oldest message with this packet id is done.
     Acknowledged { client_id: Arc<str>, packet_id: u16 },
     /// A QoS 2 message was received but not released.
-    Received {
-        client_id: Arc<str>,
-        packet_id: u16,
-        message: Arc<Message>,
-    },
+    Received { client_id: Arc<str>, packet_id: u16, message: Arc<Message> },
     /// It was released.
     Released { client_id: Arc<str>, packet_id: u16 },
     /// A retained message.

@@ -40,18 +40,8 @@ impl<H: Host> Shard<H> {
         match step {
             Ok((method, data)) => {
                 state.phase = Phase::Asked(asked);
-                let subject = Subject::Exchange {
-                    client_id,
-                    method,
-                    data,
-                    first: false,
-                };
-                fx.questions.push(Question {
-                    conn,
-                    listener,
-                    peer,
-                    subject,
-                });
+                let subject = Subject::Exchange { client_id, method, data, first: false };
+                fx.questions.push(Question { conn, listener, peer, subject });
                 Ok(())
             }
             Err(violation) => {
@@ -89,18 +79,8 @@ impl<H: Host> Shard<H> {
         if first {
             self.timers.set(due, crate::timers::Timer::Connect(conn));
         }
-        let subject = Subject::Exchange {
-            client_id,
-            method,
-            data,
-            first,
-        };
-        fx.questions.push(Question {
-            conn,
-            listener: state.listener,
-            peer: state.peer.clone(),
-            subject,
-        });
+        let subject = Subject::Exchange { client_id, method, data, first };
+        fx.questions.push(Question { conn, listener: state.listener, peer: state.peer.clone(), subject });
         Ok(())
     }
 
@@ -113,12 +93,7 @@ impl<H: Host> Shard<H> {
         match answer {
             Answer::Accept { data, .. } => {
                 state.reauth = Reauth::No;
-                self.send_auth(
-                    conn.index,
-                    reason::SUCCESS,
-                    (method.as_deref(), data.as_deref()),
-                    fx,
-                );
+                self.send_auth(conn.index, reason::SUCCESS, (method.as_deref(), data.as_deref()), fx);
             }
             Answer::Continue { data } => {
                 state.reauth = Reauth::Owed(due);
@@ -153,10 +128,7 @@ impl<H: Host> Shard<H> {
         if let Some(data) = data {
             let _fits = properties.push(Property::AuthenticationData(data));
         }
-        let auth = Auth {
-            code,
-            properties: properties.as_properties(),
-        };
+        let auth = Auth { code, properties: properties.as_properties() };
         self.send(index, &Packet::Auth(auth), fx);
     }
 }
@@ -188,9 +160,7 @@ fn exchange_step(
         _ => None,
     });
     // [MQTT-4.12.0-7]
-    let method = method
-        .filter(|method| given == Some(*method))
-        .ok_or(Violation::AuthMethod)?;
+    let method = method.filter(|method| given == Some(*method)).ok_or(Violation::AuthMethod)?;
     if auth.code != wanted {
         return Err(Violation::AuthMethod);
     }

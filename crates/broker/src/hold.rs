@@ -13,12 +13,7 @@ use pondhawk_codec::{PacketId, PacketType, ReasonCode};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Then {
     /// The client gets its acknowledgement.
-    Ack {
-        conn: ConnId,
-        packet_type: PacketType,
-        id: PacketId,
-        code: ReasonCode,
-    },
+    Ack { conn: ConnId, packet_type: PacketType, id: PacketId, code: ReasonCode },
     /// The shard that asked is told.
     Confirm { shard: ShardId, token: u32 },
     /// A SUBACK has one thing less to wait for.
@@ -48,11 +43,7 @@ pub(crate) struct Holds {
 impl Holds {
     /// From now on until [`Shard::end_hold`], records and letters belong to a new hold.
     pub(crate) fn begin(&mut self, then: Then) -> u32 {
-        let hold = Hold {
-            missing: 1,
-            ticket: None,
-            then,
-        };
+        let hold = Hold { missing: 1, ticket: None, then };
         let (token, _) = self.holds.get_or_insert_with(Arena::new).insert(hold);
         self.current = Some(token);
         token
@@ -122,17 +113,8 @@ impl<H: Host> Shard<H> {
         let then = hold.then;
         holds.remove(token);
         match then {
-            Then::Ack {
-                conn,
-                packet_type,
-                id,
-                code,
-            } => {
-                if self
-                    .conns
-                    .lookup(conn.index, conn.generation)
-                    .is_some_and(|state| state.is_connected())
-                {
+            Then::Ack { conn, packet_type, id, code } => {
+                if self.conns.lookup(conn.index, conn.generation).is_some_and(|state| state.is_connected()) {
                     self.send_ack((conn.index, packet_type), id, code, fx);
                 }
             }

@@ -64,17 +64,11 @@ impl<H: Host> Shard<H> {
         let rewritten = summary.alias.is_some() || summary.expiry_s.is_some();
         let view = MessageRef {
             topic: name,
-            properties: if rewritten {
-                block
-            } else {
-                publish.properties.as_bytes()
-            },
+            properties: if rewritten { block } else { publish.properties.as_bytes() },
             payload: publish.payload,
             qos: publish.qos,
             retain: publish.retain,
-            expires_at: summary
-                .expiry_s
-                .map_or(NEVER, |seconds| self.now + Millis::from(seconds) * 1000),
+            expires_at: summary.expiry_s.map_or(NEVER, |seconds| self.now + Millis::from(seconds) * 1000),
             origin: self.session_ref(index).origin(),
             source: None,
         };
@@ -143,22 +137,13 @@ impl<H: Host> Shard<H> {
             return;
         }
         let matched = self.route(view.topic);
-        let code = if matched {
-            reason::SUCCESS
-        } else {
-            reason::NO_MATCHING_SUBSCRIBERS
-        };
+        let code = if matched { reason::SUCCESS } else { reason::NO_MATCHING_SUBSCRIBERS };
         if !self.settings.persistent {
             self.send_ack((conn.index, PacketType::Puback), id, code, fx);
             self.fan_out_from(index, view, fx);
             return;
         }
-        let token = self.holds.begin(Then::Ack {
-            conn,
-            packet_type: PacketType::Puback,
-            id,
-            code,
-        });
+        let token = self.holds.begin(Then::Ack { conn, packet_type: PacketType::Puback, id, code });
         self.fan_out_from(index, view, fx);
         self.end_hold(token, fx);
     }
@@ -179,12 +164,7 @@ impl<H: Host> Shard<H> {
             return Ok(());
         };
         let target = (conn.index, PacketType::Pubrec);
-        let then = Then::Ack {
-            conn,
-            packet_type: PacketType::Pubrec,
-            id,
-            code: reason::SUCCESS,
-        };
+        let then = Then::Ack { conn, packet_type: PacketType::Pubrec, id, code: reason::SUCCESS };
         if session.inbox.contains(id) {
             // Its record may not be durable yet, but is no later than the last.
             let token = self.holds.begin(then);
@@ -204,13 +184,7 @@ impl<H: Host> Shard<H> {
             return Ok(());
         }
         let source = session.source().clone();
-        let message = Arc::new(
-            MessageRef {
-                source: Some(&source),
-                ..*view
-            }
-            .to_message(),
-        );
+        let message = Arc::new(MessageRef { source: Some(&source), ..*view }.to_message());
         let kept = session.inbox.receive(id, || message.clone());
         let record = (persistent && session.is_kept() && kept == Received::New).then(|| Persist::Received {
             client_id: session.client_id.clone(),
@@ -243,20 +217,13 @@ impl<H: Host> Shard<H> {
             return Ok(());
         };
         let Some(message) = session.inbox.release(id) else {
-            self.send_ack(
-                (conn.index, PacketType::Pubcomp),
-                id,
-                reason::PACKET_ID_NOT_FOUND,
-                fx,
-            );
+            self.send_ack((conn.index, PacketType::Pubcomp), id, reason::PACKET_ID_NOT_FOUND, fx);
             return Ok(());
         };
         let view = message.view();
         let allowed = self.host.may_publish(&session.identity, view.topic);
-        let released = (self.settings.persistent && session.is_kept()).then(|| Persist::Released {
-            client_id: session.client_id.clone(),
-            packet_id: id.get(),
-        });
+        let released = (self.settings.persistent && session.is_kept())
+            .then(|| Persist::Released { client_id: session.client_id.clone(), packet_id: id.get() });
         let target = (conn.index, PacketType::Pubcomp);
         if !self.settings.persistent {
             self.send_ack(target, id, reason::SUCCESS, fx);
@@ -266,12 +233,7 @@ impl<H: Host> Shard<H> {
             }
             return Ok(());
         }
-        let then = Then::Ack {
-            conn,
-            packet_type: PacketType::Pubcomp,
-            id,
-            code: reason::SUCCESS,
-        };
+        let then = Then::Ack { conn, packet_type: PacketType::Pubcomp, id, code: reason::SUCCESS };
         let token = self.holds.begin(then);
         if let Some(record) = released {
             let ticket = fx.persist(record);
@@ -312,14 +274,7 @@ impl<H: Host> Shard<H> {
             && let Some(session) = self.sessions.get_mut(index)
         {
             let source = session.source().clone();
-            self.fan_out(
-                &MessageRef {
-                    source: Some(&source),
-                    ..*view
-                },
-                None,
-                fx,
-            );
+            self.fan_out(&MessageRef { source: Some(&source), ..*view }, None, fx);
         } else {
             self.fan_out(view, None, fx);
         }
@@ -385,10 +340,7 @@ fn read_properties(
     if summary.alias.is_some() || summary.expiry_s.is_some() {
         let mut rest = PropertiesBuf::new();
         for property in publish.properties {
-            if !matches!(
-                property,
-                Property::TopicAlias(_) | Property::MessageExpiryInterval(_)
-            ) {
+            if !matches!(property, Property::TopicAlias(_) | Property::MessageExpiryInterval(_)) {
                 // It came in a packet, so it fits in one.
                 let _fits = rest.push(property);
             }

@@ -43,16 +43,8 @@ impl<H: Host> Shard<H> {
             return;
         }
         let filter: Arc<str> = filter.into();
-        for shard in (0..self.homes.shards)
-            .map(ShardId)
-            .filter(|shard| *shard != self.id)
-        {
-            let mail = Mail::Interest {
-                filter: filter.clone(),
-                shard: self.id,
-                add,
-                token,
-            };
+        for shard in (0..self.homes.shards).map(ShardId).filter(|shard| *shard != self.id) {
+            let mail = Mail::Interest { filter: filter.clone(), shard: self.id, add, token };
             fx.mail.push((shard, mail));
         }
     }

@@ -35,17 +35,8 @@ pub(crate) struct Replay {
 impl Replay {
     pub(crate) fn new(filter: Arc<str>, subscription: Subscription) -> Self {
         // [MQTT-3.3.1-8]: they are sent with RETAIN 1, whatever the subscription says of others.
-        let subscription = Subscription {
-            retain_as_published: true,
-            ..subscription
-        };
-        Replay {
-            filter,
-            subscription,
-            shard: 0,
-            after: None,
-            cancelled: false,
-        }
+        let subscription = Subscription { retain_as_published: true, ..subscription };
+        Replay { filter, subscription, shard: 0, after: None, cancelled: false }
     }
 }
 
@@ -256,11 +247,7 @@ impl<H: Host> Shard<H> {
     pub(crate) fn unpark_replays(&mut self, index: u32) {
         let number = self.sessions.get(index).and_then(|session| session.replay);
         if let Some(number) = number
-            && self
-                .replays
-                .lines
-                .get(&number)
-                .is_some_and(|line| line.state == State::Parked)
+            && self.replays.lines.get(&number).is_some_and(|line| line.state == State::Parked)
         {
             self.replays.run(number);
         }
@@ -336,9 +323,7 @@ impl<H: Host> Shard<H> {
             return Step::Searched;
         }
         if search.shard == self.id.0 {
-            let page = self
-                .retained
-                .page(&search.filter, search.after.as_deref(), self.now);
+            let page = self.retained.page(&search.filter, search.after.as_deref(), self.now);
             line.take_page(page.messages, page.next);
             return Step::Searched;
         }
@@ -367,13 +352,9 @@ impl<H: Host> Shard<H> {
             return;
         }
         self.layouts.reset();
-        let ids = if subscription.id == 0 {
-            SubscriptionIds::None
-        } else {
-            SubscriptionIds::One(subscription.id)
-        };
+        let ids =
+            if subscription.id == 0 { SubscriptionIds::None } else { SubscriptionIds::One(subscription.id) };
         let mut lazy = Lazy::new(&view, Some(message));
-        self.delivery_parts()
-            .deliver(&mut lazy, session, (&subscription, ids), fx);
+        self.delivery_parts().deliver(&mut lazy, session, (&subscription, ids), fx);
     }
 }

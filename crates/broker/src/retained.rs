@@ -70,10 +70,7 @@ impl Retained {
     /// Stores a message in place of the topic's last one. [MQTT-3.3.1-5] False if that would pass the limits
     /// (0 is none); the last one is kept then.
     pub(crate) fn set(&mut self, message: Arc<Message>, messages_max: usize, bytes_max: usize) -> bool {
-        let old = self
-            .by_topic
-            .get_key_value(message.topic())
-            .map(|(key, ())| key.0.size());
+        let old = self.by_topic.get_key_value(message.topic()).map(|(key, ())| key.0.size());
         let len = self.by_topic.len() + usize::from(old.is_none());
         let bytes = self.bytes - old.unwrap_or(0) + message.size();
         if messages_max != 0 && len > messages_max || bytes_max != 0 && bytes > bytes_max {
@@ -100,15 +97,11 @@ impl Retained {
 
     /// The next matches of `filter` behind the topic `after`, in slices of bounded work.
     pub(crate) fn page(&self, filter: &str, after: Option<&str>, now: Millis) -> Page {
-        let mut page = Page {
-            messages: Vec::new(),
-            next: None,
-        };
+        let mut page = Page { messages: Vec::new(), next: None };
         let prefix = literal_prefix(filter);
         if prefix.len() == filter.len() {
             let found = self.by_topic.get_key_value(filter).map(|(key, ())| &key.0);
-            page.messages
-                .extend(found.filter(|message| !message.view().is_expired(now)).cloned());
+            page.messages.extend(found.filter(|message| !message.view().is_expired(now)).cloned());
             return page;
         }
         let start = match after {
@@ -116,11 +109,7 @@ impl Retained {
             None => Bound::Included(prefix),
         };
         let mut bytes = 0;
-        for (looked, (key, ())) in self
-            .by_topic
-            .range::<str, _>((start, Bound::Unbounded))
-            .enumerate()
-        {
+        for (looked, (key, ())) in self.by_topic.range::<str, _>((start, Bound::Unbounded)).enumerate() {
             let topic = key.0.topic();
             if !topic.starts_with(prefix) {
                 return page;
@@ -140,11 +129,7 @@ impl Retained {
     /// Removes what has expired, in a slice: the topic to go on behind, or `None` at the end.
     pub(crate) fn sweep(&mut self, after: Option<&str>, now: Millis) -> (Option<Box<str>>, usize) {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let slice = || {
-            self.by_topic
-                .range::<str, _>((start, Bound::Unbounded))
-                .take(LOOK_MAX)
-        };
+        let slice = || self.by_topic.range::<str, _>((start, Bound::Unbounded)).take(LOOK_MAX);
         let next = slice().nth(LOOK_MAX - 1).map(|(key, ())| key.0.topic().into());
         let expired: Vec<Arc<Message>> = slice()
             .map(|(key, ())| &key.0)
@@ -209,14 +194,7 @@ mod tests {
         }
         let count = |filter| all(&retained, filter).len();
         assert_eq!(
-            (
-                count("#"),
-                count("a/#"),
-                count("+"),
-                count("+/+"),
-                count("a/b"),
-                count("$SYS/#")
-            ),
+            (count("#"), count("a/#"), count("+"), count("+/+"), count("a/b"), count("$SYS/#")),
             (6, 3, 3, 2, 1, 1)
         );
     }
@@ -225,11 +203,7 @@ mod tests {
     fn pages_are_bounded_and_complete() {
         let mut retained = Retained::default();
         for n in 0..10_000 {
-            retained.set(
-                message(&format!("t/{n}/{}", if n % 2 == 0 { "x" } else { "y" }), NEVER),
-                0,
-                0,
-            );
+            retained.set(message(&format!("t/{n}/{}", if n % 2 == 0 { "x" } else { "y" }), NEVER), 0, 0);
         }
         assert_eq!(all(&retained, "t/+/x").len(), 5000);
         assert!(retained.page("#", None, 0).messages.len() <= LOOK_MAX);

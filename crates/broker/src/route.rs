@@ -29,12 +29,8 @@ impl<H: Host> Shard<H> {
         routing.remote = 0;
         self.trie.for_each_match(topic, |entry| {
             let subscribers = entry.subscribers.iter();
-            routing
-                .recipients
-                .extend(subscribers.map(|s| (s.session, s.subscription)));
-            routing
-                .members
-                .extend(entry.groups.iter_mut().filter_map(|group| group.pick()));
+            routing.recipients.extend(subscribers.map(|s| (s.session, s.subscription)));
+            routing.members.extend(entry.groups.iter_mut().filter_map(|group| group.pick()));
             routing.remote |= entry.remote;
         });
         !routing.recipients.is_empty() || !routing.members.is_empty() || routing.remote != 0
@@ -71,24 +67,14 @@ impl<H: Host> Shard<H> {
         fx: &mut Effects,
     ) {
         let confirm = self.holds.expect().map(|token| (self.id, token));
-        fx.mail.push((
-            shard,
-            Mail::Publish {
-                message: message.clone(),
-                deliver,
-                retain,
-                confirm,
-            },
-        ));
+        fx.mail.push((shard, Mail::Publish { message: message.clone(), deliver, retain, confirm }));
     }
 
     /// Delivers to the sessions of this shard, and to the members that its groups picked.
     fn deliver_routed(&mut self, message: &mut Lazy<'_>, fx: &mut Effects) {
         let mut recipients = core::mem::take(&mut self.routing.recipients);
         let work = recipients.len() + self.routing.members.len();
-        self.budget = self
-            .budget
-            .saturating_sub(u32::try_from(work).unwrap_or(u32::MAX));
+        self.budget = self.budget.saturating_sub(u32::try_from(work).unwrap_or(u32::MAX));
         self.layouts.reset();
         if message.view.retain && self.replays.len() > 0 {
             self.refresh_replays(message, &recipients);
@@ -165,8 +151,7 @@ impl<H: Host> Shard<H> {
             fx.mail.push((shard, mail));
         } else if self.sessions.lookup(id.index, id.generation).is_some() {
             let subscription = &member.subscription;
-            self.delivery_parts()
-                .deliver(message, id.index, (subscription, ids_of(subscription)), fx);
+            self.delivery_parts().deliver(message, id.index, (subscription, ids_of(subscription)), fx);
         }
     }
 
@@ -203,8 +188,7 @@ impl<H: Host> Shard<H> {
             let view = message.view();
             self.layouts.reset();
             let mut lazy = Lazy::new(&view, Some(message));
-            self.delivery_parts()
-                .deliver(&mut lazy, to.index, (&subscription, ids_of(&subscription)), fx);
+            self.delivery_parts().deliver(&mut lazy, to.index, (&subscription, ids_of(&subscription)), fx);
         }
         if let Some(token) = hold {
             self.end_hold(token, fx);
@@ -228,21 +212,14 @@ impl<H: Host> Shard<H> {
             if !self.retained.remove(message.topic()) {
                 return;
             }
-            Persist::RetainedGone {
-                topic: message.topic().into(),
-            }
+            Persist::RetainedGone { topic: message.topic().into() }
         } else {
-            let (messages, bytes) = (
-                self.settings.max_retained_messages,
-                self.settings.max_retained_bytes,
-            );
+            let (messages, bytes) = (self.settings.max_retained_messages, self.settings.max_retained_bytes);
             if !self.retained.set(message.clone(), messages, bytes) {
                 self.counters.publish_dropped += 1;
                 return;
             }
-            Persist::Retained {
-                message: message.clone(),
-            }
+            Persist::Retained { message: message.clone() }
         };
         if self.settings.persistent {
             let ticket = fx.persist(record);
@@ -252,9 +229,5 @@ impl<H: Host> Shard<H> {
 }
 
 fn ids_of(subscription: &Subscription) -> SubscriptionIds {
-    if subscription.id == 0 {
-        SubscriptionIds::None
-    } else {
-        SubscriptionIds::One(subscription.id)
-    }
+    if subscription.id == 0 { SubscriptionIds::None } else { SubscriptionIds::One(subscription.id) }
 }

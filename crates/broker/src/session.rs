@@ -21,7 +21,7 @@ pub(crate) struct Session<I> {
     pub(crate) conn: Option<u32>,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Inbox,
-    /// Whole filters, `$share/…` included, each once.
+    /// Whole filters, `$share/…` included, each once and in order, so that they are found quickly.
     pub(crate) filters: Vec<Arc<str>>,
     /// Seconds that it outlives its connection; `u32::MAX` is for ever.
     pub(crate) expiry_s: u32,
@@ -50,6 +50,22 @@ impl<I> Session<I> {
         })
     }
 
+    pub(crate) fn has_filter(&self, filter: &Arc<str>) -> bool {
+        self.filters.binary_search(filter).is_ok()
+    }
+
+    /// Lists a filter; true if it is new.
+    pub(crate) fn add_filter(&mut self, filter: &Arc<str>) -> bool {
+        let place = self.filters.binary_search(filter);
+        place.map_err(|at| self.filters.insert(at, filter.clone())).is_err()
+    }
+
+    /// Strikes a filter off the list; true if it was there.
+    pub(crate) fn remove_filter(&mut self, filter: &Arc<str>) -> bool {
+        let place = self.filters.binary_search(filter);
+        place.map(|at| self.filters.remove(at)).is_ok()
+    }
+
     /// True if the topic lies under the session's mount point.
     pub(crate) fn may_see(&self, topic: &str) -> bool {
         is_under(self.mount.as_deref(), topic)
@@ -69,24 +85,15 @@ pub(crate) fn is_under(mount: Option<&str>, topic: &str) -> bool {
 
 impl<H: Host> Shard<H> {
     pub(crate) fn session_id(&self, index: u32) -> SessionId {
-        SessionId {
-            index,
-            generation: self.sessions.generation(index),
-        }
+        SessionId { index, generation: self.sessions.generation(index) }
     }
 
     pub(crate) fn session_ref(&self, index: u32) -> SessionRef {
-        SessionRef {
-            shard: self.id,
-            id: self.session_id(index),
-        }
+        SessionRef { shard: self.id, id: self.session_id(index) }
     }
 
     pub(crate) fn conn_id(&self, index: u32) -> ConnId {
-        ConnId {
-            index,
-            generation: self.conns.generation(index),
-        }
+        ConnId { index, generation: self.conns.generation(index) }
     }
 
     /// Makes a session; its client id must not have one.
@@ -139,9 +146,7 @@ impl<H: Host> Shard<H> {
             self.replays.remove(number);
         }
         if session.stored {
-            fx.persist(Persist::SessionGone {
-                client_id: session.client_id,
-            });
+            fx.persist(Persist::SessionGone { client_id: session.client_id });
         }
     }
 

@@ -89,11 +89,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             max_inflight_messages: 20,
-            outbox: OutboxLimits {
-                inflight_bytes: 0,
-                queued_messages: 1000,
-                queued_bytes: 0,
-            },
+            outbox: OutboxLimits { inflight_bytes: 0, queued_messages: 1000, queued_bytes: 0 },
             queue_qos0_messages: false,
             max_packet_size: 2_000_000,
             max_connect_packet_size: 100_000,
@@ -141,19 +137,11 @@ impl Default for ListenerSettings {
 impl Settings {
     /// The window that we offer and keep to; 0 in the configuration means as many as there are ids.
     pub(crate) fn window(&self) -> u16 {
-        if self.max_inflight_messages == 0 {
-            u16::MAX
-        } else {
-            self.max_inflight_messages
-        }
+        if self.max_inflight_messages == 0 { u16::MAX } else { self.max_inflight_messages }
     }
 
     /// The largest packet that a connected client may send.
     pub(crate) fn packet_max(&self) -> usize {
-        if self.max_packet_size == 0 {
-            usize::MAX
-        } else {
-            self.max_packet_size as usize
-        }
+        if self.max_packet_size == 0 { usize::MAX } else { self.max_packet_size as usize }
     }
 }

@@ -111,8 +111,7 @@ impl<H: Host> Shard<H> {
         self.now = now;
         let (index, generation) = self.conns.insert(Conn::new(listener, peer, now));
         let conn = ConnId { index, generation };
-        self.timers
-            .set(now + self.settings.connect_timeout_ms, Timer::Connect(conn));
+        self.timers.set(now + self.settings.connect_timeout_ms, Timer::Connect(conn));
         Opened { conn }
     }
 
@@ -123,10 +122,7 @@ impl<H: Host> Shard<H> {
         match self.conns.lookup(conn.index, conn.generation) {
             Some(state) => state.last_heard = now,
             None => {
-                return Consumed {
-                    used: bytes.len(),
-                    state: ReadState::Closing,
-                };
+                return Consumed { used: bytes.len(), state: ReadState::Closing };
             }
         }
         let mut used = 0;
@@ -192,59 +188,29 @@ impl<H: Host> Shard<H> {
     pub fn mail(&mut self, now: Millis, mail: Mail, fx: &mut Effects) {
         self.now = now;
         match mail {
-            Mail::Publish {
-                message,
-                deliver,
-                retain,
-                confirm,
-            } => {
+            Mail::Publish { message, deliver, retain, confirm } => {
                 self.mailed_publish((&message, deliver, retain), confirm, fx);
             }
-            Mail::Interest {
-                filter,
-                shard,
-                add,
-                token,
-            } => self.mailed_interest((&filter, shard, add), token, fx),
+            Mail::Interest { filter, shard, add, token } => {
+                self.mailed_interest((&filter, shard, add), token, fx)
+            }
             Mail::Confirmed { token } => self.release_hold(token, fx),
             Mail::Done { token } => self.suback_step(token, fx),
-            Mail::Join {
-                filter,
-                member,
-                subscription,
-                token,
-            } => {
+            Mail::Join { filter, member, subscription, token } => {
                 self.mailed_join((filter, member, subscription), token, fx);
             }
             Mail::Leave { filter, member } => self.leave_group(&filter, member, fx),
-            Mail::Presence {
-                filter,
-                member,
-                online,
-            } => self.set_presence(&filter, member, online),
-            Mail::Deliver {
-                to,
-                message,
-                subscription,
-                confirm,
-            } => {
+            Mail::Presence { filter, member, online } => self.set_presence(&filter, member, online),
+            Mail::Deliver { to, message, subscription, confirm } => {
                 self.mailed_deliver((to, &message, subscription), confirm, fx);
             }
             Mail::RetainedQuery { filter, after, reply } => {
                 let page = self.retained.page(&filter, after.as_deref(), now);
                 let (shard, replay) = reply;
-                let mail = Mail::RetainedPage {
-                    replay,
-                    messages: page.messages,
-                    next: page.next,
-                };
+                let mail = Mail::RetainedPage { replay, messages: page.messages, next: page.next };
                 fx.mail.push((shard, mail));
             }
-            Mail::RetainedPage {
-                replay,
-                messages,
-                next,
-            } => self.replay_page(replay, messages, next),
+            Mail::RetainedPage { replay, messages, next } => self.replay_page(replay, messages, next),
         }
     }
 
@@ -290,8 +256,7 @@ impl<H: Host> Shard<H> {
         self.settings = settings;
         for (_, session) in self.sessions.iter_mut() {
             session.identity =
-                self.host
-                    .identify(session.listener, session.username.as_deref(), &session.client_id);
+                self.host.identify(session.listener, session.username.as_deref(), &session.client_id);
         }
     }
 
@@ -385,21 +350,11 @@ impl<H: Host> Shard<H> {
                 entry.remote
             ));
             for subscriber in &entry.subscribers {
-                let client = self
-                    .sessions
-                    .get(subscriber.session)
-                    .map_or("?", |session| &session.client_id);
-                line(&alloc::format!(
-                    "  {client} (QoS {})",
-                    subscriber.subscription.qos.as_u8()
-                ));
+                let client = self.sessions.get(subscriber.session).map_or("?", |session| &session.client_id);
+                line(&alloc::format!("  {client} (QoS {})", subscriber.subscription.qos.as_u8()));
             }
             for group in &entry.groups {
-                line(&alloc::format!(
-                    "  group {} ({} members)",
-                    group.name,
-                    group.members.len()
-                ));
+                line(&alloc::format!("  group {} ({} members)", group.name, group.members.len()));
             }
         });
     }
@@ -417,11 +372,7 @@ impl<H: Host> Shard<H> {
     }
 
     fn read_state(&mut self, conn: ConnId) -> ReadState {
-        match self
-            .conns
-            .lookup(conn.index, conn.generation)
-            .map(|state| &state.phase)
-        {
+        match self.conns.lookup(conn.index, conn.generation).map(|state| &state.phase) {
             Some(Phase::Asked(_)) => ReadState::Waiting,
             _ => ReadState::Closing,
         }
@@ -552,11 +503,7 @@ impl<H: Host> Shard<H> {
         if self.host.wants(crate::host::NoteKind::Debug)
             && let Some(session) = self.sessions.get(session)
         {
-            self.host.note(&Note::Packet {
-                client: &session.client_id,
-                sent,
-                name,
-            });
+            self.host.note(&Note::Packet { client: &session.client_id, sent, name });
         }
     }
 }

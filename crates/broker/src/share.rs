@@ -37,9 +37,8 @@ impl<H: Host> Shard<H> {
         let Some(session) = self.sessions.get_mut(index) else {
             return false;
         };
-        let new = !session.filters.contains(filter);
+        let new = session.add_filter(filter);
         if new {
-            session.filters.push(filter.clone());
             self.counters.shared_subscriptions += 1;
         }
         let home = self.homes.of_group(filter);
@@ -49,15 +48,7 @@ impl<H: Host> Shard<H> {
             if let Some(pending) = self.pending.get_mut(token) {
                 pending.missing += 1;
             }
-            fx.mail.push((
-                home,
-                Mail::Join {
-                    filter: filter.clone(),
-                    member,
-                    subscription,
-                    token,
-                },
-            ));
+            fx.mail.push((home, Mail::Join { filter: filter.clone(), member, subscription, token }));
         }
         new
     }
@@ -70,13 +61,7 @@ impl<H: Host> Shard<H> {
         if home == self.id {
             self.leave_group(filter, member, fx);
         } else {
-            fx.mail.push((
-                home,
-                Mail::Leave {
-                    filter: filter.clone(),
-                    member,
-                },
-            ));
+            fx.mail.push((home, Mail::Leave { filter: filter.clone(), member }));
         }
     }
 
@@ -96,14 +81,7 @@ impl<H: Host> Shard<H> {
             if home == self.id {
                 self.set_presence(&filter, member, online);
             } else {
-                fx.mail.push((
-                    home,
-                    Mail::Presence {
-                        filter,
-                        member,
-                        online,
-                    },
-                ));
+                fx.mail.push((home, Mail::Presence { filter, member, online }));
             }
         }
     }
@@ -115,10 +93,7 @@ impl<H: Host> Shard<H> {
         token: u32,
         fx: &mut Effects,
     ) {
-        let then = AfterInterest::Reply {
-            shard: member.shard,
-            token,
-        };
+        let then = AfterInterest::Reply { shard: member.shard, token };
         let (own, _) = self.pending.insert(PendingSuback { missing: 1, then });
         self.join_group((&filter, member, subscription), own, fx);
         self.suback_step(own, fx);
@@ -130,32 +105,16 @@ impl<H: Host> Shard<H> {
         token: u32,
         fx: &mut Effects,
     ) {
-        let Ok(SubscriptionFilter {
-            share: Some(name),
-            filter,
-        }) = SubscriptionFilter::parse(filter)
-        else {
+        let Ok(SubscriptionFilter { share: Some(name), filter }) = SubscriptionFilter::parse(filter) else {
             return;
         };
         let entry = self.trie.entry(filter);
         let (known, announced) = (entry.has_interest(), entry.announced);
-        let at = entry
-            .groups
-            .iter()
-            .position(|group| *group.name == *name)
-            .unwrap_or_else(|| {
-                entry.groups.push(Group {
-                    name: name.into(),
-                    members: Vec::new(),
-                    next: 0,
-                });
-                entry.groups.len() - 1
-            });
-        let member = Member {
-            session,
-            subscription,
-            online: true,
-        };
+        let at = entry.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
+            entry.groups.push(Group { name: name.into(), members: Vec::new(), next: 0 });
+            entry.groups.len() - 1
+        });
+        let member = Member { session, subscription, online: true };
         let members = &mut entry.groups[at].members;
         match members.iter_mut().find(|member| member.session == session) {
             Some(old) => *old = member,
@@ -168,11 +127,7 @@ impl<H: Host> Shard<H> {
 
     /// At the group's home: a session leaves.
     pub(crate) fn leave_group(&mut self, filter: &str, session: SessionRef, fx: &mut Effects) {
-        let Ok(SubscriptionFilter {
-            share: Some(name),
-            filter,
-        }) = SubscriptionFilter::parse(filter)
-        else {
+        let Ok(SubscriptionFilter { share: Some(name), filter }) = SubscriptionFilter::parse(filter) else {
             return;
         };
         let Some(entry) = self.trie.find(filter) else {
@@ -190,21 +145,14 @@ impl<H: Host> Shard<H> {
 
     /// At the group's home: a member's client came or went.
     pub(crate) fn set_presence(&mut self, filter: &str, session: SessionRef, online: bool) {
-        let Ok(SubscriptionFilter {
-            share: Some(name),
-            filter,
-        }) = SubscriptionFilter::parse(filter)
-        else {
+        let Ok(SubscriptionFilter { share: Some(name), filter }) = SubscriptionFilter::parse(filter) else {
             return;
         };
         let Some(entry) = self.trie.find(filter) else {
             return;
         };
-        let members = entry
-            .groups
-            .iter_mut()
-            .filter(|group| *group.name == *name)
-            .flat_map(|g| &mut g.members);
+        let members =
+            entry.groups.iter_mut().filter(|group| *group.name == *name).flat_map(|g| &mut g.members);
         for member in members.filter(|member| member.session == session) {
             member.online = online;
         }

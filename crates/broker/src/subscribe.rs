@@ -67,10 +67,8 @@ impl<H: Host> Shard<H> {
             let filter = self.mounted_filter(listener, one.filter);
             let (code, replay) = self.subscribe_one((index, listener), (&one, filter, id), token, fx);
             self.note_subscribed(index, &one, code);
-            if let Some(PendingSuback {
-                then: AfterInterest::Suback { codes, replays, .. },
-                ..
-            }) = self.pending.get_mut(token)
+            if let Some(PendingSuback { then: AfterInterest::Suback { codes, replays, .. }, .. }) =
+                self.pending.get_mut(token)
             {
                 codes.push(code.0);
                 replays.extend(replay);
@@ -99,11 +97,7 @@ impl<H: Host> Shard<H> {
             let plain = SubscriptionFilter::parse(filter).map_or(filter, |parsed| parsed.filter);
             topic::levels(plain) > max
         };
-        if filters.any(deep) {
-            Err(Violation::TopicTooDeep)
-        } else {
-            Ok(())
-        }
+        if filters.any(deep) { Err(Violation::TopicTooDeep) } else { Ok(()) }
     }
 
     /// One filter: its code, and the search for its retained messages if there is to be one.
@@ -121,11 +115,7 @@ impl<H: Host> Shard<H> {
             let v5 = self.version_of(index) == Version::V5;
             return (if v5 { code } else { reason::SUBACK_FAILURE }, None);
         }
-        let max_qos = self
-            .settings
-            .listeners
-            .get(usize::from(listener))
-            .map(|rules| rules.max_qos);
+        let max_qos = self.settings.listeners.get(usize::from(listener)).map(|rules| rules.max_qos);
         let subscription = Subscription {
             id,
             qos: max_qos.map_or(one.options.qos, |max| one.options.qos.min(max)),
@@ -158,14 +148,12 @@ impl<H: Host> Shard<H> {
         // Nobody gets around either by sharing.
         let plain = SubscriptionFilter::parse(one.filter).map_or(one.filter, |parsed| parsed.filter);
         let refused_filters = &self.settings.refused_filters;
-        let refused = refused_filters
-            .iter()
-            .any(|refused| **refused == *plain || **refused == *one.filter);
+        let refused = refused_filters.iter().any(|refused| **refused == *plain || **refused == *one.filter);
         if refused || !self.host.may_subscribe(&session.identity, inner) {
             return Some(reason::NOT_AUTHORIZED);
         }
         let max = self.settings.max_subscriptions;
-        if max > 0 && session.filters.len() >= max && !session.filters.contains(filter) {
+        if max > 0 && session.filters.len() >= max && !session.has_filter(filter) {
             return Some(reason::QUOTA_EXCEEDED);
         }
         None
@@ -185,7 +173,7 @@ impl<H: Host> Shard<H> {
         if new {
             self.counters.subscriptions += 1;
             if let Some(session) = self.sessions.get_mut(index) {
-                session.filters.push(filter.clone());
+                session.add_filter(filter);
             }
         }
         // The one that came first may still wait for the other shards. This one must then too.
@@ -206,12 +194,7 @@ impl<H: Host> Shard<H> {
             && session.is_kept()
         {
             let (client_id, filter) = (session.client_id.clone(), filter.clone());
-            fx.persist(Persist::Subscribed {
-                client_id,
-                filter,
-                options,
-                id,
-            });
+            fx.persist(Persist::Subscribed { client_id, filter, options, id });
         }
     }
 
@@ -229,23 +212,13 @@ impl<H: Host> Shard<H> {
         };
         match pending.then {
             AfterInterest::Reply { shard, token } => fx.mail.push((shard, Mail::Done { token })),
-            AfterInterest::Suback {
-                conn,
-                session,
-                packet_id,
-                codes,
-                replays,
-            } => {
+            AfterInterest::Suback { conn, session, packet_id, codes, replays } => {
                 let connected = self.conns.lookup(conn.index, conn.generation);
                 if connected.is_none_or(|state| state.session != Some(session.index)) {
                     return;
                 }
                 self.note_packet(session.index, true, "SUBACK");
-                let suback = Suback {
-                    packet_id,
-                    properties: Properties::EMPTY,
-                    codes: &codes,
-                };
+                let suback = Suback { packet_id, properties: Properties::EMPTY, codes: &codes };
                 self.send(conn.index, &Packet::Suback(suback), fx);
                 for (replay, again) in replays {
                     self.start_replay(session, replay, again);
@@ -269,26 +242,15 @@ impl<H: Host> Shard<H> {
         for filter in packet.filters.iter() {
             let mounted = self.mounted_filter(listener, filter);
             let removed = self.unsubscribe_one(index, &mounted, fx);
-            codes.push(if removed {
-                reason::SUCCESS.0
-            } else {
-                reason::NO_SUBSCRIPTION_EXISTED.0
-            });
+            codes.push(if removed { reason::SUCCESS.0 } else { reason::NO_SUBSCRIPTION_EXISTED.0 });
             if self.host.wants(NoteKind::Unsubscribe)
                 && let Some(session) = self.sessions.get(index)
             {
-                self.host.note(&Note::UnsubscribeFilter {
-                    client: &session.client_id,
-                    filter,
-                });
+                self.host.note(&Note::UnsubscribeFilter { client: &session.client_id, filter });
             }
         }
         self.note_packet(index, true, "UNSUBACK");
-        let unsuback = Unsuback {
-            packet_id: packet.packet_id,
-            properties: Properties::EMPTY,
-            codes: &codes,
-        };
+        let unsuback = Unsuback { packet_id: packet.packet_id, properties: Properties::EMPTY, codes: &codes };
         self.send(conn.index, &Packet::Unsuback(unsuback), fx);
         Ok(())
     }
@@ -299,17 +261,13 @@ impl<H: Host> Shard<H> {
         let Some(session) = self.sessions.get_mut(index) else {
             return false;
         };
-        let Some(at) = session.filters.iter().position(|known| known == filter) else {
+        if !session.remove_filter(filter) {
             return false;
-        };
-        session.filters.swap_remove(at);
+        }
         let stored = session.stored;
         if persistent && stored {
             let client_id = session.client_id.clone();
-            fx.persist(Persist::Unsubscribed {
-                client_id,
-                filter: filter.clone(),
-            });
+            fx.persist(Persist::Unsubscribed { client_id, filter: filter.clone() });
         }
         self.cancel_replay(index, filter);
         self.drop_subscription(index, filter, fx);
@@ -339,19 +297,12 @@ impl<H: Host> Shard<H> {
 
     /// A filter with the listener's mount point in front of what is matched.
     fn mounted_filter(&self, listener: u16, filter: &str) -> Arc<str> {
-        let prefix = self
-            .settings
-            .listeners
-            .get(usize::from(listener))
-            .and_then(|l| l.mount_point.as_deref());
+        let prefix =
+            self.settings.listeners.get(usize::from(listener)).and_then(|l| l.mount_point.as_deref());
         match (prefix, SubscriptionFilter::parse(filter)) {
-            (
-                Some(prefix),
-                Ok(SubscriptionFilter {
-                    share: Some(name),
-                    filter,
-                }),
-            ) => format!("$share/{name}/{prefix}{filter}").into(),
+            (Some(prefix), Ok(SubscriptionFilter { share: Some(name), filter })) => {
+                format!("$share/{name}/{prefix}{filter}").into()
+            }
             (Some(prefix), _) => {
                 let mut mounted = String::from(prefix);
                 mounted.push_str(filter);
@@ -363,8 +314,7 @@ impl<H: Host> Shard<H> {
 
     fn version_of(&self, index: u32) -> Version {
         let conn = self.sessions.get(index).and_then(|session| session.conn);
-        conn.and_then(|conn| self.conns.get(conn))
-            .map_or(Version::V311, |state| state.link.version)
+        conn.and_then(|conn| self.conns.get(conn)).map_or(Version::V311, |state| state.link.version)
     }
 
     fn note_subscribed(&mut self, index: u32, one: &SubscribeFilter<'_>, code: ReasonCode) {
@@ -392,13 +342,6 @@ fn subscription_id(properties: Properties<'_>, user_max: usize) -> Result<u32, V
 }
 
 fn count_user_properties(properties: Properties<'_>, max: usize) -> Result<(), Violation> {
-    let count = properties
-        .iter()
-        .filter(|property| matches!(property, Property::UserProperty(..)))
-        .count();
-    if count > max {
-        Err(Violation::TooManyUserProperties)
-    } else {
-        Ok(())
-    }
+    let count = properties.iter().filter(|property| matches!(property, Property::UserProperty(..))).count();
+    if count > max { Err(Violation::TooManyUserProperties) } else { Ok(()) }
 }

@@ -46,11 +46,7 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) fn set(&mut self, at: Millis, timer: Timer) {
         self.order += 1;
-        self.heap.push(Reverse(Due {
-            at,
-            order: self.order,
-            timer,
-        }));
+        self.heap.push(Reverse(Due { at, order: self.order, timer }));
     }
 
     pub(crate) fn deadline(&self) -> Option<Millis> {

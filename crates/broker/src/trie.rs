@@ -72,10 +72,7 @@ impl Entry {
 
     /// Adds or replaces a subscription; true if it is new.
     pub(crate) fn subscribe(&mut self, session: u32, subscription: Subscription) -> bool {
-        let subscriber = Subscriber {
-            session,
-            subscription,
-        };
+        let subscriber = Subscriber { session, subscription };
         match self.subscribers.binary_search_by_key(&session, |s| s.session) {
             Ok(at) => {
                 self.subscribers[at] = subscriber;
@@ -89,9 +86,7 @@ impl Entry {
     }
 
     pub(crate) fn has_subscriber(&self, session: u32) -> bool {
-        self.subscribers
-            .binary_search_by_key(&session, |s| s.session)
-            .is_ok()
+        self.subscribers.binary_search_by_key(&session, |s| s.session).is_ok()
     }
 
     /// Removes a subscription; true if there was one.
@@ -307,13 +302,7 @@ impl Trie {
             "+" => node.plus = child,
             "#" => node.hash = child,
             _ => {
-                self.edges.insert(
-                    Edge {
-                        parent,
-                        level: level.into(),
-                    },
-                    child,
-                );
+                self.edges.insert(Edge { parent, level: level.into() }, child);
             }
         }
         child
@@ -337,12 +326,7 @@ impl Trie {
 
 impl Node {
     fn new() -> Self {
-        Node {
-            children: 0,
-            plus: NONE,
-            hash: NONE,
-            entry: None,
-        }
+        Node { children: 0, plus: NONE, hash: NONE, entry: None }
     }
 }
 
@@ -367,19 +351,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn subscription(id: u32) -> Subscription {
-        Subscription {
-            id,
-            qos: Qos::AtMostOnce,
-            no_local: false,
-            retain_as_published: false,
-        }
+        Subscription { id, qos: Qos::AtMostOnce, no_local: false, retain_as_published: false }
     }
 
     fn matched(trie: &mut Trie, topic: &str) -> Vec<u32> {
         let mut ids = Vec::new();
-        trie.for_each_match(topic, |entry| {
-            ids.extend(entry.subscribers.iter().map(|s| s.subscription.id))
-        });
+        trie.for_each_match(topic, |entry| ids.extend(entry.subscribers.iter().map(|s| s.subscription.id)));
         ids.sort_unstable();
         ids
     }
@@ -387,10 +364,7 @@ mod tests {
     #[test]
     fn wildcards_dollar_and_parents() {
         let mut trie = Trie::new(1);
-        for (id, filter) in ["#", "a/#", "a/+", "+/b", "a/b", "$SYS/#", "+", "/+"]
-            .iter()
-            .enumerate()
-        {
+        for (id, filter) in ["#", "a/#", "a/+", "+/b", "a/b", "$SYS/#", "+", "/+"].iter().enumerate() {
             trie.entry(filter).subscribe(1, subscription(id as u32));
         }
         assert_eq!(matched(&mut trie, "a/b"), [0, 1, 2, 3, 4]);

@@ -85,9 +85,7 @@ impl<H: Host> Shard<H> {
             qos: will.qos,
             // [MQTT-3.1.2-16] [MQTT-3.1.2-17]
             retain: will.retain,
-            expires_at: will
-                .expiry_s
-                .map_or(NEVER, |seconds| now + u64::from(seconds) * 1000),
+            expires_at: will.expiry_s.map_or(NEVER, |seconds| now + u64::from(seconds) * 1000),
             origin,
             source: Some(&source),
         };

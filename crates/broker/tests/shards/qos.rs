@@ -249,6 +249,25 @@ fn receive_maximum_of_the_client() {
     assert!(net.messages(subscriber).is_empty());
 }
 
+/// A client that comes back with a smaller receive maximum gets its messages again one at a time.
+#[test]
+fn resent_within_a_smaller_window() {
+    let mut net = Net::new(1, 1, settings(3, 100));
+    let (publisher, subscriber) = pair(&mut net, Version::V5);
+    for id in 1..=4 {
+        net.publish(publisher, &msg("t", "x").acked(1, id));
+    }
+    assert_eq!(net.messages(subscriber).len(), 3);
+    net.cut(subscriber);
+    let mut one = v5("subscriber").props(&[Property::ReceiveMaximum(1)]).silent();
+    one.clean = false;
+    let subscriber = net.join(&one);
+    for expected in [(1, true), (2, true), (3, true), (4, false)] {
+        assert_eq!(ids(&net.messages(subscriber)), [expected]);
+        net.ack(subscriber, Puback, expected.0);
+    }
+}
+
 /// D09: all packet ids in flight, acknowledged from the last to the first.
 #[test]
 fn all_packet_ids_in_flight() {
