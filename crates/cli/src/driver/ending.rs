@@ -41,10 +41,7 @@ impl<A: App> Driver<'_, A> {
     /// CONNACK said no: its code is the exit code.
     fn refused(&self, code: ReasonCode) -> Failure {
         let tool = self.settings.tool;
-        let mut text = format!(
-            "Connection error: {}",
-            refusal(tool, self.settings.client.version, code)
-        );
+        let mut text = format!("Connection error: {}", refusal(tool, self.settings.client.version, code));
         if tool == Tool::Pub {
             text.push_str(&format!("\nError: {}", failure::refused_text(code)));
         }
@@ -57,8 +54,7 @@ impl<A: App> Driver<'_, A> {
             return Err(Failure::of(NO_CONNECTION));
         }
         // Mosquitto ends without a word here; a line on stderr tells why the messages stop.
-        self.console
-            .error(&format!("Disconnected: {}.", failure::reason_text(code)));
+        self.console.error(&format!("Disconnected: {}.", failure::reason_text(code)));
         self.finished = true;
         Ok(())
     }

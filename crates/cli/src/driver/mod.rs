@@ -84,11 +84,7 @@ impl Link<'_> {
         // The connection may be lost already, behind the event that made the tool leave.
         *self.leaving = true;
         let properties = &self.settings.properties.disconnect;
-        if self
-            .client
-            .disconnect(self.now, reason::SUCCESS, properties)
-            .is_err()
-            && !self.client.is_offline()
+        if self.client.disconnect(self.now, reason::SUCCESS, properties).is_err() && !self.client.is_offline()
         {
             // The broker takes no packet as large as that: without the properties, then.
             let plain = Default::default();
@@ -151,7 +147,7 @@ impl<A: App> Driver<'_, A> {
                 self.link().1.disconnect();
                 continue;
             }
-            self.write();
+            self.write()?;
             self.turn()?;
         }
     }
@@ -200,23 +196,18 @@ impl<A: App> Driver<'_, A> {
         }
     }
 
-    fn write(&mut self) {
-        if self
-            .transport
-            .as_mut()
-            .is_some_and(|transport| transport.flush().is_err())
-        {
+    fn write(&mut self) -> Result<(), Failure> {
+        if self.transport.as_mut().is_some_and(|transport| transport.flush().is_err()) {
             // What the broker said last may still be there to read, a refusal perhaps.
-            let _ = self.read();
+            self.read()?;
             self.lost();
         }
+        Ok(())
     }
 
     /// Waits for something to happen, then does the part of the work that belongs to the driver.
     fn turn(&mut self) -> Result<(), Failure> {
-        let ready = self
-            .wait()
-            .map_err(|error| Failure::system(crate::failure::ERRNO, &error))?;
+        let ready = self.wait().map_err(|error| Failure::system(crate::failure::ERRNO, &error))?;
         if ready.signal {
             self.stop()?;
         }
@@ -254,39 +245,24 @@ impl<A: App> Driver<'_, A> {
 
     fn wait(&mut self) -> io::Result<Readiness> {
         let give_up = self.give_up_at;
-        let deadlines = [
-            self.client.deadline(),
-            self.app.deadline(),
-            self.reconnect_at,
-            give_up,
-        ];
+        let deadlines = [self.client.deadline(), self.app.deadline(), self.reconnect_at, give_up];
         let now = self.now();
-        let timeout = deadlines
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| at.saturating_sub(now));
+        let timeout = deadlines.into_iter().flatten().min().map(|at| at.saturating_sub(now));
         let wants_input = {
             let (app, link) = self.link();
             app.wants_input(&link)
         };
-        wait::wait(
-            self.transport.as_ref(),
-            self.signals.as_ref(),
-            wants_input,
-            timeout,
-        )
+        wait::wait(self.transport.as_ref(), self.signals.as_ref(), wants_input, timeout)
     }
 
     fn read(&mut self) -> Result<(), Failure> {
-        let now = self.now();
         let mut mqtt = Vec::new();
         for _ in 0..READS_MAX {
             let Some(transport) = &mut self.transport else {
                 return Ok(());
             };
             let received = transport.read(&mut mqtt);
-            self.client.receive(now, &mqtt);
+            self.receive(&mqtt)?;
             mqtt.clear();
             match received {
                 Ok(Received::Some) => {}
@@ -303,12 +279,21 @@ impl<A: App> Driver<'_, A> {
         Ok(())
     }
 
+    /// Packet by packet: a tool that has had enough must not acknowledge what it will not print.
+    fn receive(&mut self, mqtt: &[u8]) -> Result<(), Failure> {
+        let now = self.now();
+        let mut rest = mqtt;
+        while !rest.is_empty() {
+            let taken = self.client.receive_packet(now, rest);
+            self.handle_events()?;
+            rest = &rest[taken..];
+        }
+        Ok(())
+    }
+
     fn read_input(&mut self) -> Result<(), Failure> {
         let mut bytes = [0; 16 * 1024];
-        let count = io::stdin()
-            .lock()
-            .read(&mut bytes)
-            .map_err(|error| Failure::system(1, &error))?;
+        let count = io::stdin().lock().read(&mut bytes).map_err(|error| Failure::system(1, &error))?;
         self.app.input(&bytes[..count]);
         Ok(())
     }

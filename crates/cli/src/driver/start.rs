@@ -21,15 +21,8 @@ pub(crate) fn run(settings: &Settings, console: &mut Console, app: impl App) -> 
     client.check_options().map_err(super::ending::of_refused)?;
     let transport = connect(settings)?;
     let system = |error: std::io::Error| Failure::system(ERRNO, &error);
-    let signals = app
-        .handles_signals()
-        .then(Signals::catch)
-        .transpose()
-        .map_err(system)?;
-    let give_up_at = settings
-        .subscription
-        .timeout_s
-        .map(|seconds| u64::from(seconds) * 1000);
+    let signals = app.handles_signals().then(Signals::catch).transpose().map_err(system)?;
+    let give_up_at = settings.subscription.timeout_s.map(|seconds| u64::from(seconds) * 1000);
     let mut driver = Driver {
         app,
         settings,
@@ -113,9 +106,7 @@ fn random_id() -> Result<String, Failure> {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut bytes = [0u8; 18];
     getrandom::fill(&mut bytes).map_err(|error| Failure::system(ERRNO, &error.into()))?;
-    let letters = bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]));
+    let letters = bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]));
     Ok(format!("mosq-{}", letters.collect::<String>()))
 }
 
@@ -143,13 +134,7 @@ mod tests {
         let mut settings = Settings::new(Tool::Rr);
         settings.client.inflight_max = 7;
         let options = options(&settings).expect("random numbers");
-        assert!(
-            options
-                .properties
-                .as_properties()
-                .iter()
-                .eq([Property::ReceiveMaximum(7)])
-        );
+        assert!(options.properties.as_properties().iter().eq([Property::ReceiveMaximum(7)]));
         assert_eq!(options.inflight_max, 7);
     }
 }

@@ -6,10 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn pondhawk(line: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pondhawk"))
-        .args(words(line))
-        .output()
-        .expect("the binary runs")
+    Command::new(env!("CARGO_BIN_EXE_pondhawk")).args(words(line)).output().expect("the binary runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -21,18 +18,10 @@ fn help_and_version_end_with_one() {
     for tool in ["pub", "sub", "rr"] {
         let help = run(Maker::Ours, &format!("{tool} --help"));
         assert_eq!((help.code, help.err.as_str()), (Some(1), ""));
-        assert!(
-            help.out.contains(&format!("\nUsage: mosquitto_{tool} ")),
-            "{}",
-            help.out
-        );
+        assert!(help.out.contains(&format!("\nUsage: mosquitto_{tool} ")), "{}", help.out);
         let version = run(Maker::Ours, &format!("{tool} --version"));
         assert_eq!((version.code, version.err.as_str()), (Some(1), ""));
-        assert!(
-            version.out.starts_with(&format!("mosquitto_{tool} version ")),
-            "{}",
-            version.out
-        );
+        assert!(version.out.starts_with(&format!("mosquitto_{tool} version ")), "{}", version.out);
     }
 }
 
@@ -42,30 +31,11 @@ fn a_broker_that_is_not_there() {
     let port = listener.local_addr().expect("bound").port();
     drop(listener);
     let err = "Error: Connection refused\n".to_owned();
-    let refused = Ended {
-        code: Some(1),
-        out: String::new(),
-        err,
-    };
-    assert_eq!(
-        run(Maker::Ours, &format!("pub -h 127.0.0.1 -p {port} -t a -m x")),
-        refused
-    );
-    assert_eq!(
-        run(Maker::Ours, &format!("sub -h 127.0.0.1 -p {port} -t a")),
-        refused
-    );
-    let quiet = Ended {
-        err: String::new(),
-        ..refused
-    };
-    assert_eq!(
-        run(
-            Maker::Ours,
-            &format!("rr -h 127.0.0.1 -p {port} -t a -e b -m x --quiet")
-        ),
-        quiet
-    );
+    let refused = Ended { code: Some(1), out: String::new(), err };
+    assert_eq!(run(Maker::Ours, &format!("pub -h 127.0.0.1 -p {port} -t a -m x")), refused);
+    assert_eq!(run(Maker::Ours, &format!("sub -h 127.0.0.1 -p {port} -t a")), refused);
+    let quiet = Ended { err: String::new(), ..refused };
+    assert_eq!(run(Maker::Ours, &format!("rr -h 127.0.0.1 -p {port} -t a -e b -m x --quiet")), quiet);
 }
 
 #[test]
@@ -87,10 +57,7 @@ fn what_this_build_cannot_do_is_said() {
 fn subcommands_are_the_tools() {
     let called = run(Maker::Ours, "sub -t a/#/b");
     let output = pondhawk("sub -t a/#/b");
-    assert_eq!(
-        (output.status.code(), text(&output.stderr)),
-        (called.code, called.err)
-    );
+    assert_eq!((output.status.code(), text(&output.stderr)), (called.code, called.err));
     let unknown = pondhawk("bogus");
     assert_eq!(unknown.status.code(), Some(1));
     assert!(text(&unknown.stderr).contains("Unknown command 'bogus'"));
@@ -103,15 +70,10 @@ fn installed_names_work() {
     let directory = tempfile::tempdir().expect("a directory");
     let place = directory.path().to_str().expect("UTF-8");
     let installed = pondhawk(&format!("install-names {place}"));
-    assert_eq!(
-        (installed.status.code(), text(&installed.stderr)),
-        (Some(0), String::new())
-    );
+    assert_eq!((installed.status.code(), text(&installed.stderr)), (Some(0), String::new()));
     for name in ["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"] {
-        let output = Command::new(Path::new(place).join(name))
-            .arg("--version")
-            .output()
-            .expect("the link works");
+        let output =
+            Command::new(Path::new(place).join(name)).arg("--version").output().expect("the link works");
         assert!(text(&output.stdout).starts_with(&format!("{name} version ")));
     }
     assert!(directory.path().join("mosquitto").is_symlink());
@@ -123,17 +85,11 @@ fn installed_names_work() {
 #[test]
 fn pages_and_completions_come_out() {
     for page in ["mosquitto_pub", "sub", "mosquitto_rr", "mosquitto.conf"] {
-        assert!(
-            text(&pondhawk(&format!("man {page}")).stdout).contains(".SH NAME"),
-            "{page}"
-        );
+        assert!(text(&pondhawk(&format!("man {page}")).stdout).contains(".SH NAME"), "{page}");
     }
     for shell in ["bash", "zsh", "fish"] {
         let script = text(&pondhawk(&format!("completions {shell}")).stdout);
-        assert!(
-            script.contains("mosquitto_pub") && script.contains("retain-handling"),
-            "{shell}"
-        );
+        assert!(script.contains("mosquitto_pub") && script.contains("retain-handling"), "{shell}");
     }
     assert_eq!(pondhawk("completions tcsh").status.code(), Some(1));
     assert_eq!(pondhawk("man bogus").status.code(), Some(1));
@@ -146,10 +102,6 @@ fn bash_accepts_its_completions() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("completions");
     std::fs::write(&file, script).expect("written");
-    let checked = Command::new("bash")
-        .arg("-n")
-        .arg(&file)
-        .output()
-        .expect("bash is there");
+    let checked = Command::new("bash").arg("-n").arg(&file).output().expect("bash is there");
     assert_eq!(text(&checked.stderr), "");
 }

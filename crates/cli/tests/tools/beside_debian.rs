@@ -13,27 +13,15 @@ struct Case {
 }
 
 const fn line(line: &'static str) -> Case {
-    Case {
-        before: "",
-        line,
-        stdin: "",
-    }
+    Case { before: "", line, stdin: "" }
 }
 
 const fn with_input(line: &'static str, stdin: &'static str) -> Case {
-    Case {
-        before: "",
-        line,
-        stdin,
-    }
+    Case { before: "", line, stdin }
 }
 
 const fn after(before: &'static str, line: &'static str) -> Case {
-    Case {
-        before,
-        line,
-        stdin: "",
-    }
+    Case { before, line, stdin: "" }
 }
 
 fn debian_broker(anonymous: &str) -> Broker {
@@ -50,28 +38,17 @@ fn debian_broker(anonymous: &str) -> Broker {
 fn compare(cases: &[Case]) {
     let broker = debian_broker("true");
     let port = broker.port();
-    let fill = |line: &str| {
-        line.replace("{p}", &format!("-p {port}"))
-            .replace("{port}", &port.to_string())
-    };
+    let fill = |line: &str| line.replace("{p}", &format!("-p {port}")).replace("{port}", &port.to_string());
     let mut differences = Vec::new();
     for case in cases {
         let [debian, ours] = [Maker::Debian, Maker::Ours].map(|maker| {
             if !case.before.is_empty() {
-                assert_eq!(
-                    run_with(Maker::Debian, &fill(case.before), b"").code,
-                    Some(0),
-                    "{}",
-                    case.before
-                );
+                assert_eq!(run_with(Maker::Debian, &fill(case.before), b"").code, Some(0), "{}", case.before);
             }
             plain(run_with(maker, &fill(case.line), case.stdin.as_bytes()))
         });
         if debian != ours {
-            differences.push(format!(
-                "{}\n  Debian's: {debian:?}\n  ours:     {ours:?}",
-                case.line
-            ));
+            differences.push(format!("{}\n  Debian's: {debian:?}\n  ours:     {ours:?}", case.line));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
@@ -168,10 +145,7 @@ fn foreign_other_transports() {
     assert_eq!(run_with(Maker::Ours, &web, b"").code, Some(0));
     // Debian's broker sends 4 KiB every 100 ms over WebSockets.
     let large = "x".repeat(10_000);
-    let unix = format!(
-        "pub --unix {} -t unix -s -r -q 1",
-        broker.dir().join("socket").display()
-    );
+    let unix = format!("pub --unix {} -t unix -s -r -q 1", broker.dir().join("socket").display());
     assert_eq!(run_with(Maker::Ours, &unix, large.as_bytes()).code, Some(0));
     let read = format!("sub -L ws://127.0.0.1:{}/+ -C 2 -W 10", broker.port());
     let ended = run_with(Maker::Ours, &read, b"");
@@ -216,10 +190,7 @@ fn foreign_formats() {
                            k v2 -D publish content-type ct -D publish response-topic rt -D publish \
                            correlation-data cd -D publish payload-format-indicator 1";
     compare(&[
-        after(
-            MESSAGE,
-            "sub {p} -t f -C 1 -V 5 -F '%A|%C|%D|%E|%F|%P|%R|%S|%m|%q|%r|%l|%t|%p|%x|%X|%%'",
-        ),
+        after(MESSAGE, "sub {p} -t f -C 1 -V 5 -F '%A|%C|%D|%E|%F|%P|%R|%S|%m|%q|%r|%l|%t|%p|%x|%X|%%'"),
         line("sub {p} -t f -C 1 -V 5 -F '[%10C][%-10C][%.1C][%10D][%.1D][%10P][%-20P][%10R][%-10R][%010F]'"),
         line("sub {p} -t f -C 1 -F '[%10t][%-10t][%010t][%.2t][%10.2t][%-10.2t][%2t]'"),
         line("sub {p} -t f -C 1 -F '[%10p][%-10p][%010p][%.2p][%10.2p][%-10.2p][%2p]'"),

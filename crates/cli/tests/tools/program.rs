@@ -43,11 +43,7 @@ struct Output {
 /// Starts `words`, the first of which is `pub`, `sub`, `rr` or `passwd`.
 pub fn start(maker: Maker, words: &[String], stdin: &[u8]) -> Running {
     let mut command = command(maker, &words[0]);
-    command
-        .args(&words[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Nobody's options file may interfere.
     command.env("XDG_CONFIG_HOME", "/nonexistent").env("TZ", "UTC");
     let mut child = command.spawn().expect("the tool is there");
@@ -58,6 +54,16 @@ pub fn start(maker: Maker, words: &[String], stdin: &[u8]) -> Running {
     let out = collect(child.stdout.take().expect("piped"));
     let err = collect(child.stderr.take().expect("piped"));
     Running { child, out, err }
+}
+
+/// Runs a tool of ours whose stdout nobody reads; gives its exit code and stderr.
+pub fn start_unread(words: &[String]) -> (Option<i32>, String) {
+    let mut command = command(Maker::Ours, &words[0]);
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the tool is there");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("our own child");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 fn command(maker: Maker, tool: &str) -> Command {
@@ -81,15 +87,10 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Output {
     let reader = std::thread::spawn(move || {
         let mut chunk = [0; 4096];
         while let Ok(count @ 1..) = pipe.read(&mut chunk) {
-            into.lock()
-                .expect("nobody panics with it")
-                .extend_from_slice(&chunk[..count]);
+            into.lock().expect("nobody panics with it").extend_from_slice(&chunk[..count]);
         }
     });
-    Output {
-        bytes,
-        reader: Some(reader),
-    }
+    Output { bytes, reader: Some(reader) }
 }
 
 impl Output {
@@ -99,11 +100,7 @@ impl Output {
 
     /// All of it, once the tool has ended.
     fn whole(&mut self) -> String {
-        self.reader
-            .take()
-            .expect("taken once")
-            .join()
-            .expect("does not panic");
+        self.reader.take().expect("taken once").join().expect("does not panic");
         self.text()
     }
 }
@@ -117,11 +114,7 @@ impl Running {
             panic!("the tool does not end: {:?}", self.texts());
         };
         let (out, err) = self.texts();
-        Ended {
-            code: status.code(),
-            out,
-            err,
-        }
+        Ended { code: status.code(), out, err }
     }
 
     /// Sends SIGTERM.

@@ -45,12 +45,7 @@ impl Server {
             }
             heard
         });
-        Server {
-            port,
-            connections,
-            ended,
-            thread: Some(thread),
-        }
+        Server { port, connections, ended, thread: Some(thread) }
     }
 
     /// Where it listens.
@@ -67,20 +62,14 @@ impl Server {
     pub fn end(mut self) -> Vec<u8> {
         self.ended.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(("127.0.0.1", self.port)));
-        self.thread
-            .take()
-            .expect("taken once")
-            .join()
-            .expect("the server does not panic")
+        self.thread.take().expect("taken once").join().expect("the server does not panic")
     }
 }
 
 /// A client that goes away ends the script early.
 fn play(mut stream: TcpStream, script: &[Act], heard: &mut Vec<u8>) {
     let mut buffer = [0; 4096];
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a time that is not zero");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time that is not zero");
     for act in script {
         let done = match act {
             Act::Say(bytes) => stream.write_all(bytes).is_err(),

@@ -142,10 +142,7 @@ impl Client {
     /// CONNACK while it is awaited.
     pub(super) fn handle_connack(&mut self, connack: &Connack<'_>, now: u64) -> Result<(), Violation> {
         self.trace(|| {
-            Trace::Received(TracedPacket::Coded {
-                packet_type: PacketType::Connack,
-                code: connack.code,
-            })
+            Trace::Received(TracedPacket::Coded { packet_type: PacketType::Connack, code: connack.code })
         });
         let properties = PropertiesBuf::from(connack.properties);
         if connack.code != reason::SUCCESS {
@@ -176,10 +173,7 @@ impl Client {
         }
         let seconds = self.limits.keep_alive.unwrap_or(self.options.keep_alive);
         self.keep_alive.online(seconds);
-        self.events.push_back(Event::Connected(Connected {
-            session_present,
-            properties,
-        }));
+        self.events.push_back(Event::Connected(Connected { session_present, properties }));
         self.resume(session_present, now);
         Ok(())
     }

@@ -92,9 +92,7 @@ impl Inflight {
         let end = self.base + self.slots.len() as u64;
         self.cursor = self.cursor.max(self.base);
         while self.cursor < end
-            && self
-                .slot(self.cursor)
-                .is_none_or(|message| message.stage != Stage::Waiting)
+            && self.slot(self.cursor).is_none_or(|message| message.stage != Stage::Waiting)
         {
             self.cursor += 1;
         }
@@ -117,11 +115,7 @@ impl Inflight {
 
     /// PUBREC came: what is kept from here on is the identifier.
     pub(super) fn received(&mut self, id: PacketId) {
-        let Some(index) = self
-            .by_id
-            .get(&id)
-            .and_then(|n| usize::try_from(n - self.base).ok())
-        else {
+        let Some(index) = self.by_id.get(&id).and_then(|n| usize::try_from(n - self.base).ok()) else {
             return;
         };
         if let Some(Some(message)) = self.slots.get_mut(index) {

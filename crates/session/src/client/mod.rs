@@ -18,7 +18,7 @@
 //!   [`unsubscribe`](Client::unsubscribe), [`acknowledge`](Client::acknowledge),
 //!   [`authenticate`](Client::authenticate), [`disconnect`](Client::disconnect).
 //! - *Inputs*: [`connect`](Client::connect) when a transport is open, [`receive`](Client::receive) for bytes
-//!   however they are split, [`tick`](Client::tick) when [`deadline`](Client::deadline) has come,
+//!   however they are split ([`receive_packet`](Client::receive_packet) stops after each packet), [`tick`](Client::tick) when [`deadline`](Client::deadline) has come,
 //!   [`closed`](Client::closed) when the transport is gone.
 //! - *Outputs*: after any of them take the bytes ([`take_output`](Client::take_output)), then the events
 //!   ([`poll_event`](Client::poll_event)), and close the transport once the client

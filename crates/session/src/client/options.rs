@@ -147,13 +147,7 @@ impl<'a> NewMessage<'a> {
     /// A message of QoS 0 that is not retained.
     #[must_use]
     pub fn new(topic: &'a str, payload: &'a [u8]) -> Self {
-        NewMessage {
-            topic,
-            payload,
-            qos: Qos::AtMostOnce,
-            retain: false,
-            properties: Properties::EMPTY,
-        }
+        NewMessage { topic, payload, qos: Qos::AtMostOnce, retain: false, properties: Properties::EMPTY }
     }
 
     /// The same with a QoS.

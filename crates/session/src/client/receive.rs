@@ -18,44 +18,54 @@ impl Client {
     /// What the server does wrong ends the connection with a [`Violation`] in [`Event::Disconnected`]; bytes
     /// after that, or after a DISCONNECT, are not looked at.
     pub fn receive(&mut self, now: u64, bytes: &[u8]) {
-        if self.state == State::Offline || bytes.is_empty() {
-            return;
-        }
-        self.keep_alive.received(now);
-        if self.partial.is_empty() {
-            let taken = self.receive_frames(now, bytes);
-            if self.state != State::Offline {
-                self.partial.extend_from_slice(&bytes[taken..]);
-            }
-            return;
-        }
-        let mut held = core::mem::take(&mut self.partial);
-        held.extend_from_slice(bytes);
-        let taken = self.receive_frames(now, &held);
-        if self.state != State::Offline {
-            held.drain(..taken);
-            self.partial = held;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let taken = self.receive_packet(now, rest);
+            rest = &rest[taken..];
         }
     }
 
-    /// Handles the whole frames at the front of `bytes`; returns how many bytes they took.
-    fn receive_frames(&mut self, now: u64, bytes: &[u8]) -> usize {
-        let mut taken = 0;
-        while self.state != State::Offline {
-            let step = frame::next(&bytes[taken..], self.options.packet_size_max());
-            let outcome = match step {
-                Ok(Step::Need(_)) => break,
-                Ok(Step::Frame(frame)) => {
-                    taken += frame.len;
-                    self.receive_frame(&frame, now)
+    /// Bytes arrived. At most one packet is taken, so that its events can be acted on before the next packet
+    /// is acknowledged. Returns how many bytes were taken: all of them if they are only a part of a packet, or
+    /// if there is no connection any more; none only if there were none.
+    pub fn receive_packet(&mut self, now: u64, bytes: &[u8]) -> usize {
+        if self.state == State::Offline || bytes.is_empty() {
+            return bytes.len();
+        }
+        self.keep_alive.received(now);
+        if self.partial.is_empty() {
+            return match self.receive_first(now, bytes) {
+                Some(taken) => taken,
+                None => {
+                    self.partial.extend_from_slice(bytes);
+                    bytes.len()
                 }
-                Err(malformed) => Err(malformed.into()),
             };
-            if let Err(violation) = outcome {
-                self.violation(violation);
+        }
+        let mut held = core::mem::take(&mut self.partial);
+        let before = held.len();
+        held.extend_from_slice(bytes);
+        match self.receive_first(now, &held) {
+            // The held bytes alone were not a whole packet.
+            Some(taken) => taken.saturating_sub(before),
+            None => {
+                self.partial = held;
+                bytes.len()
             }
         }
-        taken
+    }
+
+    /// Handles the packet at the front of `bytes`; returns its length, or nothing if it is not whole.
+    fn receive_first(&mut self, now: u64, bytes: &[u8]) -> Option<usize> {
+        let (taken, outcome) = match frame::next(bytes, self.options.packet_size_max()) {
+            Ok(Step::Need(_)) => return None,
+            Ok(Step::Frame(frame)) => (frame.len, self.receive_frame(&frame, now)),
+            Err(malformed) => (bytes.len(), Err(malformed.into())),
+        };
+        if let Err(violation) = outcome {
+            self.violation(violation);
+        }
+        Some(taken)
     }
 
     fn receive_frame(&mut self, frame: &Frame<'_>, now: u64) -> Result<(), Violation> {
@@ -65,12 +75,7 @@ impl Client {
         }
         if self.state == State::Handshaking && self.is_refusal_of_v5(frame) {
             let code = reason::UNSUPPORTED_PROTOCOL_VERSION;
-            self.trace(|| {
-                Trace::Received(TracedPacket::Coded {
-                    packet_type: PacketType::Connack,
-                    code,
-                })
-            });
+            self.trace(|| Trace::Received(TracedPacket::Coded { packet_type: PacketType::Connack, code }));
             let properties = PropertiesBuf::new();
             self.end(Cause::Refused { code, properties });
             return Ok(());
@@ -115,9 +120,7 @@ impl Client {
     }
 
     fn handle_publish(&mut self, publish: &Publish<'_>, now: u64) -> Result<(), Violation> {
-        let topic = self
-            .incoming
-            .topic(publish, self.options.incoming_aliases_max())?;
+        let topic = self.incoming.topic(publish, self.options.incoming_aliases_max())?;
         self.trace(|| Trace::Received(traced(publish, &topic)));
         let message = Message {
             topic,
@@ -274,12 +277,7 @@ impl Client {
             return Err(Violation::NotFromServer(PacketType::Disconnect));
         }
         let code = disconnect.code;
-        self.trace(|| {
-            Trace::Received(TracedPacket::Coded {
-                packet_type: PacketType::Disconnect,
-                code,
-            })
-        });
+        self.trace(|| Trace::Received(TracedPacket::Coded { packet_type: PacketType::Disconnect, code }));
         let properties = PropertiesBuf::from(disconnect.properties);
         self.end(Cause::Server { code, properties });
         Ok(())
@@ -297,27 +295,13 @@ impl Client {
             return Err(Violation::AuthMethodChanged);
         }
         let code = auth.code;
-        self.trace(|| {
-            Trace::Received(TracedPacket::Coded {
-                packet_type: PacketType::Auth,
-                code,
-            })
-        });
-        self.events.push_back(Event::Auth {
-            code,
-            properties: PropertiesBuf::from(auth.properties),
-        });
+        self.trace(|| Trace::Received(TracedPacket::Coded { packet_type: PacketType::Auth, code }));
+        self.events.push_back(Event::Auth { code, properties: PropertiesBuf::from(auth.properties) });
         Ok(())
     }
 
     fn trace_ack(&mut self, packet_type: PacketType, ack: &Ack<'_>) {
-        self.trace(|| {
-            Trace::Received(TracedPacket::Ack {
-                packet_type,
-                id: ack.packet_id,
-                code: ack.code,
-            })
-        });
+        self.trace(|| Trace::Received(TracedPacket::Ack { packet_type, id: ack.packet_id, code: ack.code }));
     }
 }
 

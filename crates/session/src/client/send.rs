@@ -177,10 +177,7 @@ impl Client {
         if !aliased.is_empty() {
             publish.properties = aliased.as_properties();
         }
-        self.write_limited(
-            |version, out| publish.encode(version, out).map_err(Refused::from),
-            now,
-        )?;
+        self.write_limited(|version, out| publish.encode(version, out).map_err(Refused::from), now)?;
         if let Some((topic, alias)) = new_alias {
             self.aliases.insert(topic, alias);
         }
@@ -223,25 +220,17 @@ impl Client {
         let properties = checked(properties, Place::Packet(PacketType::Subscribe))?;
         if !properties.is_empty() && !self.limits.subscription_ids {
             let numbered = |property| matches!(property, Property::SubscriptionIdentifier(_)).then_some(());
-            properties
-                .find(numbered)
-                .map_or(Ok(()), |()| Err(Refused::SubscriptionNotSupported))?;
+            properties.find(numbered).map_or(Ok(()), |()| Err(Refused::SubscriptionNotSupported))?;
         }
         let packet = Subscribe {
             packet_id: self.next_id()?,
             properties,
             filters: FilterList::check(&payload, version).map_err(|_| Refused::FilterInvalid)?,
         };
-        self.write_limited(
-            |version, out| packet.encode(version, out).map_err(Refused::from),
-            now,
-        )?;
+        self.write_limited(|version, out| packet.encode(version, out).map_err(Refused::from), now)?;
         let id = packet.packet_id;
         self.pending.insert(id, Pending::Subscribe(filters.len()));
-        let traced = packet
-            .filters
-            .iter()
-            .map(|one| (one.filter.to_string(), one.options.to_byte()));
+        let traced = packet.filters.iter().map(|one| (one.filter.to_string(), one.options.to_byte()));
         self.trace(|| {
             let filters = traced.collect();
             Trace::Sent(TracedPacket::Subscribe { id, filters })
@@ -272,10 +261,7 @@ impl Client {
             properties: checked(properties, Place::Packet(PacketType::Unsubscribe))?,
             filters: UnsubscribeList::check(&payload).map_err(|_| Refused::FilterInvalid)?,
         };
-        self.write_limited(
-            |version, out| packet.encode(version, out).map_err(Refused::from),
-            now,
-        )?;
+        self.write_limited(|version, out| packet.encode(version, out).map_err(Refused::from), now)?;
         let id = packet.packet_id;
         self.pending.insert(id, Pending::Unsubscribe(filters.len()));
         self.trace(|| {
@@ -317,10 +303,7 @@ impl Client {
         }
         let properties = checked(properties, Place::Packet(PacketType::Auth))?;
         let packet = Auth { code, properties };
-        self.write_limited(
-            |version, out| packet.encode(version, out).map_err(Refused::from),
-            now,
-        )?;
+        self.write_limited(|version, out| packet.encode(version, out).map_err(Refused::from), now)?;
         let packet_type = PacketType::Auth;
         self.trace(|| Trace::Sent(TracedPacket::Coded { packet_type, code }));
         Ok(())
@@ -341,10 +324,7 @@ impl Client {
         }
         let properties = checked(properties, Place::Packet(PacketType::Disconnect))?;
         let packet = Disconnect { code, properties };
-        self.write_limited(
-            |version, out| packet.encode(version, out).map_err(Refused::from),
-            now,
-        )?;
+        self.write_limited(|version, out| packet.encode(version, out).map_err(Refused::from), now)?;
         let packet_type = PacketType::Disconnect;
         self.trace(|| Trace::Sent(TracedPacket::Coded { packet_type, code }));
         self.end(Cause::Requested);
@@ -360,13 +340,7 @@ impl Client {
     }
 
     pub(super) fn write_ack(&mut self, packet_type: PacketType, id: PacketId, code: ReasonCode, now: u64) {
-        self.trace(|| {
-            Trace::Sent(TracedPacket::Ack {
-                packet_type,
-                id,
-                code,
-            })
-        });
+        self.trace(|| Trace::Sent(TracedPacket::Ack { packet_type, id, code }));
         let ack = Ack::new(id, code);
         let packet = match packet_type {
             PacketType::Pubrec => Packet::Pubrec(ack),

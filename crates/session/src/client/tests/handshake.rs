@@ -19,29 +19,16 @@ fn connect_says_what_the_options_say() {
     });
     wire.client.connect(0).expect("offline");
     let output = wire.client.take_output();
-    let Ok(Step::Frame(frame)) = frame::next(&output, 1000) else {
-        panic!("one frame")
-    };
+    let Ok(Step::Frame(frame)) = frame::next(&output, 1000) else { panic!("one frame") };
     let connect = Connect::decode(&frame).expect("legal");
-    assert_eq!(
-        (connect.client_id, connect.keep_alive, connect.clean_start),
-        ("me", 60, true)
-    );
-    assert_eq!(
-        (connect.username, connect.password),
-        (Some("user"), Some(&b"expert"[..]))
-    );
+    assert_eq!((connect.client_id, connect.keep_alive, connect.clean_start), ("me", 60, true));
+    assert_eq!((connect.username, connect.password), (Some("user"), Some(&b"expert"[..])));
     let will = connect.will.expect("a will");
     assert_eq!(
         (will.topic, will.payload, will.qos, will.retain),
         ("w", &b"gone"[..], Qos::AtLeastOnce, true)
     );
-    assert!(
-        connect
-            .properties
-            .iter()
-            .eq([Property::SessionExpiryInterval(60)])
-    );
+    assert!(connect.properties.iter().eq([Property::SessionExpiryInterval(60)]));
     assert_eq!(wire.client.connect(0), Err(Refused::AlreadyConnected));
 }
 
@@ -53,37 +40,16 @@ fn connect_refuses_what_mqtt_has_not() {
         assert_eq!(client.connect(0), checked);
         checked
     };
-    let nameless = Options {
-        client_id: String::new(),
-        ..kept(V3)
-    };
+    let nameless = Options { client_id: String::new(), ..kept(V3) };
     assert_eq!(try_connect(nameless), Err(Refused::ClientIdEmpty));
-    let nameless_31 = Options {
-        client_id: String::new(),
-        ..options(Version::V31)
-    };
+    let nameless_31 = Options { client_id: String::new(), ..options(Version::V31) };
     assert_eq!(try_connect(nameless_31), Err(Refused::ClientIdEmpty));
-    let password = Options {
-        password: Some(vec![1]),
-        ..options(V3)
-    };
+    let password = Options { password: Some(vec![1]), ..options(V3) };
     assert_eq!(try_connect(password), Err(Refused::PasswordWithoutUsername));
-    let misplaced = Options {
-        properties: block(&[Property::TopicAlias(1)]),
-        ..options(V5)
-    };
-    assert!(matches!(
-        try_connect(misplaced),
-        Err(Refused::PropertiesInvalid(_))
-    ));
-    let will = WillMessage {
-        topic: String::from("a/#"),
-        ..WillMessage::default()
-    };
-    let bad_will = Options {
-        will: Some(will),
-        ..options(V3)
-    };
+    let misplaced = Options { properties: block(&[Property::TopicAlias(1)]), ..options(V5) };
+    assert!(matches!(try_connect(misplaced), Err(Refused::PropertiesInvalid(_))));
+    let will = WillMessage { topic: String::from("a/#"), ..WillMessage::default() };
+    let bad_will = Options { will: Some(will), ..options(V3) };
     assert_eq!(try_connect(bad_will), Err(Refused::TopicInvalid));
 }
 
@@ -97,10 +63,7 @@ fn a_refusal_ends_the_connection() {
             code,
             properties: Default::default(),
         }));
-        let refused = Cause::Refused {
-            code,
-            properties: PropertiesBuf::new(),
-        };
+        let refused = Cause::Refused { code, properties: PropertiesBuf::new() };
         assert_eq!(wire.cause(), refused);
         assert_eq!(wire.client.deadline(), None);
     }
@@ -108,14 +71,8 @@ fn a_refusal_ends_the_connection() {
 
 #[test]
 fn the_server_assigns_an_id_and_a_keep_alive() {
-    let nameless = Options {
-        client_id: String::new(),
-        ..options(V5)
-    };
-    let told = [
-        Property::AssignedClientIdentifier("auto-1"),
-        Property::ServerKeepAlive(7),
-    ];
+    let nameless = Options { client_id: String::new(), ..options(V5) };
+    let told = [Property::AssignedClientIdentifier("auto-1"), Property::ServerKeepAlive(7)];
     let mut wire = Wire::online(nameless, &told);
     assert_eq!(wire.client.client_id(), "auto-1");
     assert_eq!(wire.client.deadline(), Some(1_000 + 7_000));
@@ -146,10 +103,7 @@ fn keep_alive_pings_and_gives_up() {
 
 #[test]
 fn a_server_that_says_nothing_is_left() {
-    let mut wire = Wire::new(Options {
-        connect_timeout_ms: 500,
-        ..options(V3)
-    });
+    let mut wire = Wire::new(Options { connect_timeout_ms: 500, ..options(V3) });
     wire.client.connect(100).expect("offline");
     assert_eq!(wire.client.deadline(), Some(600));
     wire.client.tick(600);
@@ -159,31 +113,16 @@ fn a_server_that_says_nothing_is_left() {
 #[test]
 fn enhanced_authentication() {
     let method = Property::AuthenticationMethod("M");
-    let mut wire = Wire::new(Options {
-        properties: block(&[method]),
-        ..options(V5)
-    });
+    let mut wire = Wire::new(Options { properties: block(&[method]), ..options(V5) });
     wire.client.connect(0).expect("offline");
     let properties = block(&[method, Property::AuthenticationData(b"challenge")]);
     let code = reason::CONTINUE_AUTHENTICATION;
-    wire.serve(&Packet::Auth(Auth {
-        code,
-        properties: properties.as_properties(),
-    }));
-    assert_eq!(
-        wire.events(),
-        [Event::Auth {
-            code,
-            properties: properties.clone()
-        }]
-    );
+    wire.serve(&Packet::Auth(Auth { code, properties: properties.as_properties() }));
+    assert_eq!(wire.events(), [Event::Auth { code, properties: properties.clone() }]);
     wire.client.authenticate(0, code, &properties).expect("awaited");
     assert_eq!(wire.sent(), [PacketType::Connect, PacketType::Auth]);
     let other = block(&[Property::AuthenticationMethod("N")]);
-    wire.serve(&Packet::Auth(Auth {
-        code,
-        properties: other.as_properties(),
-    }));
+    wire.serve(&Packet::Auth(Auth { code, properties: other.as_properties() }));
     assert_eq!(wire.violation(), Violation::AuthMethodChanged);
 }
 
@@ -192,13 +131,7 @@ fn the_server_disconnects() {
     let mut wire = Wire::online(options(V5), &[]);
     let code = reason::SESSION_TAKEN_OVER;
     wire.serve(&Packet::Disconnect(Disconnect::new(code)));
-    assert_eq!(
-        wire.cause(),
-        Cause::Server {
-            code,
-            properties: PropertiesBuf::new()
-        }
-    );
+    assert_eq!(wire.cause(), Cause::Server { code, properties: PropertiesBuf::new() });
     wire.serve_publish(Qos::AtMostOnce, None, "late", &[]);
     assert_eq!(wire.events(), []);
 }
@@ -207,34 +140,20 @@ fn the_server_disconnects() {
 fn we_disconnect() {
     let mut wire = Wire::online(options(V5), &[]);
     let properties = block(&[Property::SessionExpiryInterval(5)]);
-    wire.client
-        .disconnect(0, reason::SUCCESS, &properties)
-        .expect("online");
+    wire.client.disconnect(0, reason::SUCCESS, &properties).expect("online");
     assert_eq!(wire.sent(), [PacketType::Disconnect]);
     assert_eq!(wire.cause(), Cause::Requested);
-    assert_eq!(
-        wire.client.disconnect(0, reason::SUCCESS, &properties),
-        Err(Refused::NotConnected)
-    );
+    assert_eq!(wire.client.disconnect(0, reason::SUCCESS, &properties), Err(Refused::NotConnected));
 }
 
 #[test]
 fn packets_are_traced_on_demand() {
-    let mut wire = Wire::new(Options {
-        trace: true,
-        ..options(V3)
-    });
+    let mut wire = Wire::new(Options { trace: true, ..options(V3) });
     wire.client.connect(0).expect("offline");
     wire.client.receive(0, b"\x20\x02\x00\x00");
     let events = wire.events();
-    assert_eq!(
-        events[0],
-        Event::Trace(Trace::Sent(TracedPacket::Plain(PacketType::Connect)))
-    );
-    assert!(matches!(
-        events[1],
-        Event::Trace(Trace::Received(TracedPacket::Coded { .. }))
-    ));
+    assert_eq!(events[0], Event::Trace(Trace::Sent(TracedPacket::Plain(PacketType::Connect))));
+    assert!(matches!(events[1], Event::Trace(Trace::Received(TracedPacket::Coded { .. }))));
     assert!(matches!(events[2], Event::Connected(_)));
 }
 

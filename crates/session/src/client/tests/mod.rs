@@ -27,11 +27,7 @@ struct Wire {
 
 impl Wire {
     fn new(options: Options) -> Self {
-        Wire {
-            client: Client::new(options),
-            now: 1_000,
-            sent: Vec::new(),
-        }
+        Wire { client: Client::new(options), now: 1_000, sent: Vec::new() }
     }
 
     /// A connection that the server has accepted with these properties.
@@ -50,9 +46,7 @@ impl Wire {
             code: reason::SUCCESS,
             properties: properties.as_properties(),
         }));
-        let Some(Event::Connected(connected)) = self.client.poll_event() else {
-            panic!("connected")
-        };
+        let Some(Event::Connected(connected)) = self.client.poll_event() else { panic!("connected") };
         assert_eq!(connected.session_present, session_present);
     }
 
@@ -151,18 +145,11 @@ fn block(properties: &[Property<'_>]) -> PropertiesBuf {
 }
 
 fn options(version: Version) -> Options {
-    Options {
-        version,
-        client_id: String::from("me"),
-        ..Options::default()
-    }
+    Options { version, client_id: String::from("me"), ..Options::default() }
 }
 
 fn kept(version: Version) -> Options {
-    Options {
-        clean_start: false,
-        ..options(version)
-    }
+    Options { clean_start: false, ..options(version) }
 }
 
 fn ack(id: u16, code: ReasonCode) -> Ack<'static> {

@@ -37,13 +37,7 @@ fn a_message_of_qos_2_is_released_on_the_next_connection() {
 
 #[test]
 fn manual_acknowledgements() {
-    let mut wire = Wire::online(
-        Options {
-            ack: AckMode::Manual,
-            ..options(V5)
-        },
-        &[],
-    );
+    let mut wire = Wire::online(Options { ack: AckMode::Manual, ..options(V5) }, &[]);
     wire.serve_publish(Qos::AtLeastOnce, Some(1), "one", &[]);
     wire.serve_publish(Qos::ExactlyOnce, Some(2), "two", &[]);
     assert_eq!(wire.sent(), [PacketType::Pubrec]);
@@ -61,20 +55,41 @@ fn manual_acknowledgements() {
 
 #[test]
 fn aliases_inbound() {
-    let told = Options {
-        properties: block(&[Property::TopicAliasMaximum(2)]),
-        ..options(V5)
-    };
+    let told = Options { properties: block(&[Property::TopicAliasMaximum(2)]), ..options(V5) };
     let mut wire = Wire::online(told, &[]);
     wire.serve_publish(Qos::AtMostOnce, None, "topic", &[Property::TopicAlias(2)]);
     wire.serve_publish(Qos::AtMostOnce, None, "", &[Property::TopicAlias(2)]);
     let topics: Vec<_> = wire.events();
-    assert!(
-        topics
-            .iter()
-            .all(|event| matches!(event, Event::Message(m) if m.topic == "topic"))
-    );
+    assert!(topics.iter().all(|event| matches!(event, Event::Message(m) if m.topic == "topic")));
     assert_eq!(topics.len(), 2);
     wire.serve_publish(Qos::AtMostOnce, None, "", &[Property::TopicAlias(1)]);
     assert_eq!(wire.violation(), Violation::TopicAliasUnknown(1));
+}
+
+#[test]
+fn one_packet_at_a_time() {
+    let mut wire = Wire::online(options(V3), &[]);
+    let mut bytes = Vec::new();
+    for id in [1, 2] {
+        let publish = Publish {
+            dup: false,
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            topic: "t",
+            packet_id: PacketId::new(id),
+            properties: Default::default(),
+            payload: b"",
+        };
+        publish.encode(V3, &mut bytes).expect("small");
+    }
+    let half = bytes.len() / 2;
+    assert_eq!(wire.client.receive_packet(0, &bytes[..3]), 3);
+    assert_eq!(wire.events(), []);
+    // The second packet is left to the caller, and is not acknowledged.
+    assert_eq!(wire.client.receive_packet(0, &bytes[3..]), half - 3);
+    assert_eq!((wire.events().len(), wire.sent()), (1, vec![PacketType::Puback]));
+    assert_eq!(wire.client.receive_packet(0, &bytes[half..]), half);
+    assert_eq!(wire.events().len(), 1);
+    wire.client.closed();
+    assert_eq!(wire.client.receive_packet(0, &bytes), bytes.len());
 }

@@ -22,11 +22,7 @@ fn qos_1_waits_for_puback() {
     assert_eq!((wire.events(), wire.client.unanswered()), (vec![], 1));
     wire.serve(&Packet::Puback(ack(id.get(), reason::NOT_AUTHORIZED)));
     let code = reason::NOT_AUTHORIZED;
-    let answered = Event::Published {
-        id,
-        code,
-        properties: PropertiesBuf::new(),
-    };
+    let answered = Event::Published { id, code, properties: PropertiesBuf::new() };
     assert_eq!((wire.events(), wire.client.unanswered()), (vec![answered], 0));
 }
 
@@ -49,13 +45,7 @@ fn pubrec_with_an_error_ends_the_exchange() {
     let id = wire.publish(Qos::ExactlyOnce);
     wire.serve(&Packet::Pubrec(ack(id.get(), reason::QUOTA_EXCEEDED)));
     assert_eq!(wire.sent(), [PacketType::Publish]);
-    assert!(matches!(
-        wire.events()[..],
-        [Event::Published {
-            code: reason::QUOTA_EXCEEDED,
-            ..
-        }]
-    ));
+    assert!(matches!(wire.events()[..], [Event::Published { code: reason::QUOTA_EXCEEDED, .. }]));
 }
 
 // [MQTT-3.3.4-7]
@@ -89,10 +79,7 @@ fn a_kept_session_resends_with_dup_in_order() {
         Packet::Publish(publish) => seen.push((publish.packet_id.map_or(0, PacketId::get), publish.dup)),
         other => panic!("{other:?}"),
     });
-    assert_eq!(
-        seen,
-        [(second, false), (first, true), (third, true), (offline, false)]
-    );
+    assert_eq!(seen, [(second, false), (first, true), (third, true), (offline, false)]);
 }
 
 #[test]
@@ -116,10 +103,7 @@ fn what_a_new_server_cannot_take_is_given_up() {
     let id = wire.client.publish(0, &big).expect("accepted");
     wire.reconnect(false, &[Property::MaximumPacketSize(100)]);
     assert_eq!(wire.sent(), []);
-    let Some(Event::Published {
-        id: given_up, code, ..
-    }) = wire.client.poll_event()
-    else {
+    let Some(Event::Published { id: given_up, code, .. }) = wire.client.poll_event() else {
         panic!("an answer")
     };
     assert_eq!((given_up, code), (id, reason::PACKET_TOO_LARGE));
@@ -141,106 +125,46 @@ fn the_servers_limits_refuse_commands() {
     let message = NewMessage::new("t", b"");
     let two = message.qos(Qos::ExactlyOnce);
     assert_eq!(wire.client.publish(0, &two), Err(Refused::QosNotSupported));
-    let retained = NewMessage {
-        retain: true,
-        ..message
-    };
-    assert_eq!(
-        wire.client.publish(0, &retained),
-        Err(Refused::RetainNotSupported)
-    );
+    let retained = NewMessage { retain: true, ..message };
+    assert_eq!(wire.client.publish(0, &retained), Err(Refused::RetainNotSupported));
     let alias = block(&[Property::TopicAlias(1)]);
-    let aliased = NewMessage {
-        properties: alias.as_properties(),
-        ..message
-    };
+    let aliased = NewMessage { properties: alias.as_properties(), ..message };
     assert_eq!(wire.client.publish(0, &aliased), Err(Refused::TopicAliasInvalid));
     for filter in ["a/+", "$share/g/a"] {
-        let one = SubscribeFilter {
-            filter,
-            options: SubscribeOptions::default(),
-        };
+        let one = SubscribeFilter { filter, options: SubscribeOptions::default() };
         let refused = wire.client.subscribe(0, &[one], &PropertiesBuf::new());
         assert_eq!(refused, Err(Refused::SubscriptionNotSupported), "{filter}");
     }
-    let one = SubscribeFilter {
-        filter: "a",
-        options: SubscribeOptions::default(),
-    };
+    let one = SubscribeFilter { filter: "a", options: SubscribeOptions::default() };
     let numbered = block(&[Property::SubscriptionIdentifier(1)]);
-    assert_eq!(
-        wire.client.subscribe(0, &[one], &numbered),
-        Err(Refused::SubscriptionNotSupported)
-    );
+    assert_eq!(wire.client.subscribe(0, &[one], &numbered), Err(Refused::SubscriptionNotSupported));
     assert_eq!(wire.sent(), []);
 }
 
 #[test]
 fn subscribe_and_unsubscribe() {
     let mut wire = Wire::online(options(V5), &[]);
-    let plain = |filter| SubscribeFilter {
-        filter,
-        options: SubscribeOptions::default(),
-    };
-    let id = wire
-        .client
-        .subscribe(0, &[plain("a"), plain("b/#")], &PropertiesBuf::new())
-        .expect("legal");
-    assert_eq!(
-        wire.client.subscribe(0, &[plain("b#")], &PropertiesBuf::new()),
-        Err(Refused::FilterInvalid)
-    );
-    assert_eq!(
-        wire.client.subscribe(0, &[], &PropertiesBuf::new()),
-        Err(Refused::FilterInvalid)
-    );
-    wire.serve(&Packet::Suback(Suback {
-        packet_id: id,
-        properties: Default::default(),
-        codes: &[0, 0x87],
-    }));
+    let plain = |filter| SubscribeFilter { filter, options: SubscribeOptions::default() };
+    let id = wire.client.subscribe(0, &[plain("a"), plain("b/#")], &PropertiesBuf::new()).expect("legal");
+    assert_eq!(wire.client.subscribe(0, &[plain("b#")], &PropertiesBuf::new()), Err(Refused::FilterInvalid));
+    assert_eq!(wire.client.subscribe(0, &[], &PropertiesBuf::new()), Err(Refused::FilterInvalid));
+    wire.serve(&Packet::Suback(Suback { packet_id: id, properties: Default::default(), codes: &[0, 0x87] }));
     let codes = vec![reason::SUCCESS, reason::NOT_AUTHORIZED];
-    assert_eq!(
-        wire.events(),
-        [Event::Subscribed {
-            id,
-            codes,
-            properties: PropertiesBuf::new()
-        }]
-    );
-    let id = wire
-        .client
-        .unsubscribe(0, &["a"], &PropertiesBuf::new())
-        .expect("legal");
+    assert_eq!(wire.events(), [Event::Subscribed { id, codes, properties: PropertiesBuf::new() }]);
+    let id = wire.client.unsubscribe(0, &["a"], &PropertiesBuf::new()).expect("legal");
     assert_eq!(wire.sent(), [PacketType::Subscribe, PacketType::Unsubscribe]);
-    wire.serve(&Packet::Unsuback(Unsuback {
-        packet_id: id,
-        properties: Default::default(),
-        codes: &[0x11],
-    }));
+    wire.serve(&Packet::Unsuback(Unsuback { packet_id: id, properties: Default::default(), codes: &[0x11] }));
     let codes = vec![reason::NO_SUBSCRIPTION_EXISTED];
-    assert_eq!(
-        wire.events(),
-        [Event::Unsubscribed {
-            id,
-            codes,
-            properties: PropertiesBuf::new()
-        }]
-    );
+    assert_eq!(wire.events(), [Event::Unsubscribed { id, codes, properties: PropertiesBuf::new() }]);
 }
 
 #[test]
 fn aliases_outbound() {
-    let wanted = Options {
-        topic_aliases_max: 10,
-        ..options(V5)
-    };
+    let wanted = Options { topic_aliases_max: 10, ..options(V5) };
     let mut wire = Wire::online(wanted, &[Property::TopicAliasMaximum(1)]);
     let mut topics = Vec::new();
     for topic in ["long/topic", "long/topic", "other"] {
-        wire.client
-            .publish(0, &NewMessage::new(topic, b""))
-            .expect("accepted");
+        wire.client.publish(0, &NewMessage::new(topic, b"")).expect("accepted");
     }
     wire.packets(&mut |packet| {
         if let Packet::Publish(publish) = packet {
@@ -253,10 +177,7 @@ fn aliases_outbound() {
 
 #[test]
 fn what_is_kept_has_a_limit() {
-    let mut wire = Wire::new(Options {
-        queue_bytes_max: 12,
-        ..options(V3)
-    });
+    let mut wire = Wire::new(Options { queue_bytes_max: 12, ..options(V3) });
     wire.publish(Qos::AtLeastOnce);
     wire.publish(Qos::AtLeastOnce);
     let message = NewMessage::new("t", b"hello").qos(Qos::AtLeastOnce);

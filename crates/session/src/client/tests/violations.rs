@@ -15,14 +15,8 @@ fn violations() {
         (bytes(b"\x20\x03\x00\x00\x00"), Violation::ConnackTwice),
         (bytes(b"\xc0\x00"), Violation::NotFromServer(PacketType::Pingreq)),
         (bytes(b"\x10\x00"), Violation::NotFromServer(PacketType::Connect)),
-        (
-            bytes(b"\x90\x04\x00\x07\x00\x00"),
-            Violation::AckUnasked(PacketType::Suback, id(7)),
-        ),
-        (
-            bytes(b"\xb0\x04\x00\x07\x00\x00"),
-            Violation::AckUnasked(PacketType::Unsuback, id(7)),
-        ),
+        (bytes(b"\x90\x04\x00\x07\x00\x00"), Violation::AckUnasked(PacketType::Suback, id(7))),
+        (bytes(b"\xb0\x04\x00\x07\x00\x00"), Violation::AckUnasked(PacketType::Unsuback, id(7))),
         (bytes(b"\xf0\x00"), Violation::AuthUnasked),
         (publish(Qos::AtMostOnce, None, ""), Violation::TopicMissing),
         (
@@ -45,26 +39,12 @@ fn violations() {
         ),
         (
             Box::new(|wire| {
-                let one = SubscribeFilter {
-                    filter: "a",
-                    options: SubscribeOptions::default(),
-                };
-                let packet_id = wire
-                    .client
-                    .subscribe(0, &[one], &PropertiesBuf::new())
-                    .expect("legal");
+                let one = SubscribeFilter { filter: "a", options: SubscribeOptions::default() };
+                let packet_id = wire.client.subscribe(0, &[one], &PropertiesBuf::new()).expect("legal");
                 let properties = Default::default();
-                wire.serve(&Packet::Suback(Suback {
-                    packet_id,
-                    properties,
-                    codes: &[0, 0],
-                }));
+                wire.serve(&Packet::Suback(Suback { packet_id, properties, codes: &[0, 0] }));
             }),
-            Violation::AckCodes {
-                id: id(1),
-                filters: 1,
-                codes: 2,
-            },
+            Violation::AckCodes { id: id(1), filters: 1, codes: 2 },
         ),
         (
             Box::new(|wire| {
@@ -76,10 +56,7 @@ fn violations() {
         ),
     ];
     for (deed, violation) in cases {
-        let told = Options {
-            properties: block(&[Property::ReceiveMaximum(2)]),
-            ..options(V5)
-        };
+        let told = Options { properties: block(&[Property::ReceiveMaximum(2)]), ..options(V5) };
         let mut wire = Wire::online(told, &[]);
         deed(&mut wire);
         assert_eq!(wire.violation(), violation);
@@ -110,10 +87,7 @@ fn violations_of_the_handshake() {
 // [MQTT-3.1.2-24]
 #[test]
 fn a_packet_over_our_maximum_is_a_violation() {
-    let told = Options {
-        properties: block(&[Property::MaximumPacketSize(20)]),
-        ..options(V5)
-    };
+    let told = Options { properties: block(&[Property::MaximumPacketSize(20)]), ..options(V5) };
     let mut wire = Wire::online(told, &[]);
     wire.client.receive(0, &[0x30, 100]);
     assert!(wire.violation().is_oversize());
