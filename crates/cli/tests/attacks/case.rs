@@ -55,14 +55,16 @@ pub struct Trial {
 /// What must happen.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// The connection ends, whatever was answered before (`end`).
+    End,
     /// The connection ends; at most a refusing CONNACK or DISCONNECT comes before (`close`).
     Close,
     /// The connection ends without a byte (`silent close`).
     SilentClose,
     /// CONNACK or DISCONNECT of MQTT 5 with one of these reasons, then the end (`reason 81 82`).
     Reason(Vec<u8>),
-    /// CONNACK of MQTT 3 with this return code, then the end (`connack 05`).
-    Connack(u8),
+    /// CONNACK of MQTT 3 with one of these return codes, then the end (`connack 04 05`).
+    Connack(Vec<u8>),
     /// Exactly these bytes, and the session goes on (`reply 40 02 0001`).
     Reply(Vec<u8>),
     /// The session goes on, whatever was answered (`alive`).
@@ -73,11 +75,7 @@ impl Case {
     /// Reads a file; its author hears what is wrong with it.
     pub fn parse(text: &str) -> Self {
         let case: Self = toml::from_str(text).expect("a case file");
-        assert!(
-            !case.basis.is_empty() && !case.row.is_empty(),
-            "{} says nothing",
-            case.id
-        );
+        assert!(!case.basis.is_empty() && !case.row.is_empty(), "{} says nothing", case.id);
         case
     }
 }
@@ -85,25 +83,13 @@ impl Case {
 impl Row {
     /// The row on each of its sessions.
     pub fn trials(&self) -> Vec<Trial> {
-        let sessions = [
-            (None, &self.raw),
-            (Some(V3), &self.v3),
-            (Some(V4), &self.v4),
-            (Some(V5), &self.v5),
-        ];
+        let sessions = [(None, &self.raw), (Some(V3), &self.v3), (Some(V4), &self.v4), (Some(V5), &self.v5)];
         let trials: Vec<Trial> = sessions
             .into_iter()
             .filter_map(|(session, outcome)| {
-                let send = if session == Some(V5) {
-                    self.send5.as_ref().unwrap_or(&self.send)
-                } else {
-                    &self.send
-                };
-                Some(Trial {
-                    session,
-                    bytes: hex::parse(send),
-                    outcome: Outcome::parse(outcome.as_ref()?),
-                })
+                let send =
+                    if session == Some(V5) { self.send5.as_ref().unwrap_or(&self.send) } else { &self.send };
+                Some(Trial { session, bytes: hex::parse(send), outcome: Outcome::parse(outcome.as_ref()?) })
             })
             .collect();
         assert!(!trials.is_empty(), "{} has no outcome", self.name);
@@ -116,10 +102,11 @@ impl Outcome {
     pub fn parse(text: &str) -> Self {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match (word, rest) {
+            ("end", "") => Self::End,
             ("close", "") => Self::Close,
             ("silent", "close") => Self::SilentClose,
             ("reason", _) => Self::Reason(hex::parse(rest)),
-            ("connack", _) => Self::Connack(hex::parse(rest)[0]),
+            ("connack", _) => Self::Connack(hex::parse(rest)),
             ("reply", _) => Self::Reply(hex::parse(rest)),
             ("alive", "") => Self::Alive,
             _ => panic!("unknown outcome {text:?}"),

@@ -14,9 +14,7 @@ use crate::vitals::{Limits, Vitals, target};
 #[track_caller]
 fn all_are_closed(mut sockets: Vec<TcpStream>, what: &str) {
     let start = Instant::now();
-    sockets
-        .iter()
-        .for_each(|socket| socket.set_nonblocking(true).expect("a TCP socket"));
+    sockets.iter().for_each(|socket| socket.set_nonblocking(true).expect("a TCP socket"));
     let closed = poll(20 * SECOND, || {
         sockets.retain_mut(|socket| match socket.read(&mut [0; 512]) {
             Ok(0) => false,
@@ -25,12 +23,7 @@ fn all_are_closed(mut sockets: Vec<TcpStream>, what: &str) {
         });
         sockets.is_empty().then_some(())
     });
-    assert!(
-        closed.is_some(),
-        "{what}: {} sockets are open after {:?}",
-        sockets.len(),
-        start.elapsed()
-    );
+    assert!(closed.is_some(), "{what}: {} sockets are open after {:?}", sockets.len(), start.elapsed());
 }
 
 // F01, C(CVE-2020-13849). Scale: 500 connections instead of 19 000, a timeout of 2 s instead of 30.
@@ -45,11 +38,7 @@ fn f01_connections_that_say_nothing() {
     plain(&broker, "served meanwhile").disconnect();
     vitals.during("F01", &mut broker);
     all_are_closed(sockets, "F01");
-    vitals.finish(
-        "F01 (500 silent connections)",
-        &mut broker,
-        Limits::of_connections(501),
-    );
+    vitals.finish("F01 (500 silent connections)", &mut broker, Limits::of_connections(501));
 }
 
 // F02, C: the deadline is absolute. CONNECT over TCP and the WebSocket upgrade, a byte at a time.
@@ -58,16 +47,11 @@ fn f02_slow_handshakes() {
     if !broker::ours() {
         return; // Mosquitto's timeout is fixed.
     }
-    let conf = target()
-        .line("connect_timeout 2")
-        .line("listener {port2} 127.0.0.1")
-        .line("protocol websockets");
+    let conf =
+        target().line("connect_timeout 2").line("listener {port2} 127.0.0.1").line("protocol websockets");
     let mut broker = conf.line("allow_anonymous true").start();
     let mut vitals = Vitals::begin(&broker);
-    let connect = Connect::new(V4, "slow")
-        .user("u".repeat(2000))
-        .password("p")
-        .bytes();
+    let connect = Connect::new(V4, "slow").user("u".repeat(2000)).password("p").bytes();
     let upgrade = request("/", &format!("X-Padding: {}\r\n", "x".repeat(2000))).into_bytes();
     let start = Instant::now();
     let mut slow: Vec<(TcpStream, &[u8], usize)> = (0..20)
@@ -79,8 +63,7 @@ fn f02_slow_handshakes() {
             }
         })
         .collect();
-    slow.iter()
-        .for_each(|(socket, ..)| socket.set_nonblocking(true).expect("a TCP socket"));
+    slow.iter().for_each(|(socket, ..)| socket.set_nonblocking(true).expect("a TCP socket"));
     let mut next = Instant::now();
     let closed = poll(20 * SECOND, || {
         if Instant::now() >= next {
@@ -95,12 +78,7 @@ fn f02_slow_handshakes() {
         });
         slow.is_empty().then_some(())
     });
-    assert!(
-        closed.is_some(),
-        "{} handshakes drip on after {:?}",
-        slow.len(),
-        start.elapsed()
-    );
+    assert!(closed.is_some(), "{} handshakes drip on after {:?}", slow.len(), start.elapsed());
     vitals.during("F02", &mut broker);
     vitals.finish("F02 (slow handshakes)", &mut broker, Limits::of_connections(20));
 }
@@ -113,9 +91,7 @@ fn f03_dead_peers() {
     let clients: Vec<Client> = [V3, V4, V5]
         .into_iter()
         .map(|version| {
-            let connect = Connect::new(version, format!("dead{}", version.0))
-                .keepalive(2)
-                .durable();
+            let connect = Connect::new(version, format!("dead{}", version.0)).keepalive(2).durable();
             let (mut client, _) = Client::open(&broker, &connect);
             client.subscribe("dead/#", 1);
             client
@@ -134,16 +110,12 @@ fn flood(broker: &Broker, qos: u8, megabytes: usize) {
     let mut writer = Client::clean(broker, V4, "flooder");
     let payload = vec![b'x'; 10_000];
     for round in 0..megabytes * 10 {
-        let batch: Vec<u8> = (1..=10)
-            .flat_map(|mid| Publish::new(V4, "flood", &payload).qos(qos, mid).bytes())
-            .collect();
+        let batch: Vec<u8> =
+            (1..=10).flat_map(|mid| Publish::new(V4, "flood", &payload).qos(qos, mid).bytes()).collect();
         writer.send([&batch[..], &PINGREQ].concat());
         let wanted = if qos == 0 { 1 } else { 11 };
         for _ in 0..wanted {
-            assert!(
-                writer.frame_within(20 * SECOND).is_some(),
-                "the publisher starves in round {round}"
-            );
+            assert!(writer.frame_within(20 * SECOND).is_some(), "the publisher starves in round {round}");
         }
     }
     writer.disconnect();
@@ -177,9 +149,8 @@ fn f05_descriptors_run_out() {
     let mut vitals = Vitals::begin(&broker);
     let mut honest = plain(&broker, "client");
     // Connections beyond the limit wait in the kernel or are refused; both are right.
-    let sockets: Vec<TcpStream> = (0..400)
-        .filter_map(|_| TcpStream::connect(("127.0.0.1", broker.port())).ok())
-        .collect();
+    let sockets: Vec<TcpStream> =
+        (0..400).filter_map(|_| TcpStream::connect(("127.0.0.1", broker.port())).ok()).collect();
     vitals.during("F05", &mut broker);
     honest.expect_silence();
     let (start, before) = (Instant::now(), process::cpu_time(broker.pid()));
@@ -187,10 +158,7 @@ fn f05_descriptors_run_out() {
     let (spent, elapsed) = (process::cpu_time(broker.pid()) - before, start.elapsed());
     println!("F05: {spent:?} of processor time in {elapsed:?} without descriptors");
     if broker::ours() {
-        assert!(
-            spent < elapsed / 2,
-            "the accept loop spins: {spent:?} in {elapsed:?}"
-        );
+        assert!(spent < elapsed / 2, "the accept loop spins: {spent:?} in {elapsed:?}");
     }
     drop(sockets);
     let recovered = poll(15 * SECOND, || {
@@ -214,11 +182,7 @@ fn f06_connect_and_disconnect() {
     }
     let packets = |n: usize| {
         let will = Publish::new(V4, "wills", "w").qos(1, 0);
-        [
-            Connect::new(V4, format!("cycle{n}")).will(will).bytes(),
-            subscribe.bytes(),
-        ]
-        .concat()
+        [Connect::new(V4, format!("cycle{n}")).will(will).bytes(), subscribe.bytes()].concat()
     };
     let start = Instant::now();
     let cycles = 3_000;
@@ -228,20 +192,12 @@ fn f06_connect_and_disconnect() {
         client.expect([0x20, 2, 0, 0]);
         assert_eq!(client.frame()[0], 0x90);
         // Half of them leave politely.
-        if n % 2 == 0 {
-            client.disconnect()
-        } else {
-            client.cut()
-        }
+        if n % 2 == 0 { client.disconnect() } else { client.cut() }
     }
     let per_second = f64::from(cycles as u32) / start.elapsed().as_secs_f64();
     println!("F06: {per_second:.0} cycles a second from one client");
     vitals.during("F06", &mut broker);
-    vitals.finish(
-        "F06 (connect and disconnect)",
-        &mut broker,
-        Limits::of_connections(cycles),
-    );
+    vitals.finish("F06 (connect and disconnect)", &mut broker, Limits::of_connections(cycles));
 }
 
 // F12, G: with a memory limit the broker sheds load instead of growing. Scale: 48 MiB instead of 256 MB.
@@ -251,9 +207,7 @@ fn f12_a_memory_limit_sheds_load() {
         return; // Mosquitto's own allocator fails hard.
     }
     let limit: u64 = 48 << 20;
-    let conf = target()
-        .line(&format!("memory_limit {limit}"))
-        .line("max_queued_messages 0");
+    let conf = target().line(&format!("memory_limit {limit}")).line("max_queued_messages 0");
     let mut broker = conf.start();
     let baseline = broker.resident_bytes();
     let durable = Connect::new(V4, "away").durable();
@@ -271,19 +225,11 @@ fn f12_a_memory_limit_sheds_load() {
             continue;
         };
         if decode::reason(&connack) != Some(0) {
-            assert!(
-                matches!(decode::reason(&connack), Some(0x97 | 0x89)),
-                "{}",
-                hex::dump(&connack)
-            );
+            assert!(matches!(decode::reason(&connack), Some(0x97 | 0x89)), "{}", hex::dump(&connack));
             continue;
         }
         for mid in 1..=100 {
-            writer.send(
-                Publish::new(V5, format!("fill/{round}/{mid}"), &payload)
-                    .qos(1, mid)
-                    .bytes(),
-            );
+            writer.send(Publish::new(V5, format!("fill/{round}/{mid}"), &payload).qos(1, mid).bytes());
             match writer.frame_within(5 * SECOND) {
                 Some(frame) if frame[0] == 0x40 && frame.get(4).is_none_or(|reason| *reason < 0x80) => {
                     acknowledged += 1
@@ -299,10 +245,6 @@ fn f12_a_memory_limit_sheds_load() {
         (peak - baseline) / 1024
     );
     assert!(broker.alive());
-    assert!(
-        peak <= baseline + limit + (24 << 20),
-        "{} MiB resident under a limit of 48 MiB",
-        peak >> 20
-    );
+    assert!(peak <= baseline + limit + (24 << 20), "{} MiB resident under a limit of 48 MiB", peak >> 20);
     assert!(acknowledged < 4000, "200 MB cannot be kept");
 }

@@ -23,11 +23,7 @@ fn login(broker: &Broker, version: Version, user: &str) -> Client {
 fn refused(broker: &Broker, connect: &Connect) {
     let mut client = Client::raw(broker, connect.version());
     client.send(connect.bytes());
-    client.expect(if connect.version() == V5 {
-        &[0x20, 3, 0, 0x87, 0][..]
-    } else {
-        &[0x20, 2, 0, 5]
-    });
+    client.expect(if connect.version() == V5 { &[0x20, 3, 0, 0x87, 0][..] } else { &[0x20, 2, 0, 5] });
     client.expect_close();
 }
 
@@ -50,11 +46,7 @@ fn reload_acl(broker: &Broker, generation: usize, rules: &str) {
         }
         delivered.then_some(())
     });
-    assert!(
-        there.is_some(),
-        "the new rules never come into force; log:\n{}",
-        broker.log()
-    );
+    assert!(there.is_some(), "the new rules never come into force; log:\n{}", broker.log());
     probe.cut();
 }
 
@@ -68,33 +60,23 @@ fn e01_e02_another_users_client_id() {
     for version in [V4, V5] {
         let (mut owner, _) = Client::open(&broker, &account(version, "device", "alice").durable());
         owner.subscribe("private/#", 1);
-        for attack in [
-            account(version, "device", "bob").durable(),
-            account(version, "device", "bob"),
-        ] {
+        for attack in [account(version, "device", "bob").durable(), account(version, "device", "bob")] {
             refused(&broker, &attack);
             owner.expect_silence();
         }
         owner.disconnect();
         let mut writer = login(&broker, V4, "alice");
         writer.publish("private/note", "for alice", 1);
-        for attack in [
-            account(version, "device", "bob").durable(),
-            account(version, "device", "bob"),
-        ] {
+        for attack in [account(version, "device", "bob").durable(), account(version, "device", "bob")] {
             refused(&broker, &attack);
         }
         let (mut owner, connack) = Client::open(&broker, &account(version, "device", "alice").durable());
         assert_eq!(connack[2], 1, "alice's session is intact");
         owner.receive("private/note", "for alice");
         owner.disconnect();
-        Client::open(&broker, &account(version, "device", "alice"))
-            .0
-            .disconnect();
+        Client::open(&broker, &account(version, "device", "alice")).0.disconnect();
         // A session that has ended has no owner.
-        Client::open(&broker, &account(version, "device", "bob"))
-            .0
-            .disconnect();
+        Client::open(&broker, &account(version, "device", "bob")).0.disconnect();
     }
 }
 
@@ -102,11 +84,7 @@ fn e01_e02_another_users_client_id() {
 #[test]
 fn e01_an_allowed_transfer_is_checked_again() {
     let rules = "user alice\ntopic readwrite #\nuser bob\ntopic read public/#\n";
-    let broker = Conf::accounts()
-        .own_line("allow_session_transfer true")
-        .acl(rules)
-        .shards(2)
-        .start();
+    let broker = Conf::accounts().own_line("allow_session_transfer true").acl(rules).shards(2).start();
     let (mut owner, _) = Client::open(&broker, &account(V4, "device", "alice").durable());
     owner.subscribe("private/#", 1).subscribe("public/#", 1);
     owner.disconnect();
@@ -125,11 +103,7 @@ fn e01_an_allowed_transfer_is_checked_again() {
 #[test]
 fn e03_client_ids_as_patterns() {
     let rules = "pattern readwrite dev/%c/#\nuser alice\ntopic readwrite #\n";
-    let broker = Conf::accounts()
-        .line("allow_anonymous true")
-        .acl(rules)
-        .shards(2)
-        .start();
+    let broker = Conf::accounts().line("allow_anonymous true").acl(rules).shards(2).start();
     let mut alice = login(&broker, V4, "alice");
     alice.subscribe("#", 0);
     for id in ["#", "+", "a/#", "../", "%u", "%c", "$share", "a/b"] {
@@ -169,9 +143,7 @@ fn e05_a_will_without_the_right() {
             bob.cut();
         }
         let will = Publish::new(version, "bob/will", "real");
-        Client::open(&broker, &account(version, "bob", "bob").will(will))
-            .0
-            .cut();
+        Client::open(&broker, &account(version, "bob", "bob").will(will)).0.cut();
         alice.receive("bob/will", "real");
     }
 }
@@ -186,11 +158,7 @@ fn e06_a_will_whose_right_is_revoked() {
     let will = |topic: &str| account(V4, topic, "bob").will(Publish::new(V4, topic, "m"));
     let (revoked, _) = Client::open(&broker, &will("will/revoked"));
     let (kept, _) = Client::open(&broker, &will("will/kept"));
-    reload_acl(
-        &broker,
-        1,
-        "topic readwrite #\nuser bob\ntopic readwrite will/kept\n",
-    );
+    reload_acl(&broker, 1, "topic readwrite #\nuser bob\ntopic readwrite will/kept\n");
     revoked.cut();
     kept.cut();
     alice.receive("will/kept", "m");
@@ -201,11 +169,7 @@ fn e06_a_will_whose_right_is_revoked() {
 #[test]
 fn e07_retained_messages_of_a_revoked_writer() {
     let all = "user alice\ntopic readwrite #\nuser bob\ntopic readwrite #\n";
-    let broker = Conf::accounts()
-        .acl(all)
-        .line("check_retain_source true")
-        .shards(2)
-        .start();
+    let broker = Conf::accounts().acl(all).line("check_retain_source true").shards(2).start();
     let mut alice = login(&broker, V4, "alice");
     alice.publish_retained("kept/by-alice", "m", 1);
     login(&broker, V4, "bob").publish_retained("kept/by-bob", "m", 1);
@@ -315,10 +279,7 @@ fn e11_access_control_files() {
     let long = "topic readwrite ".to_owned() + &"x".repeat(300);
     for (name, rules) in [
         ("empty", String::new()),
-        (
-            "only comments",
-            "# user alice\n# topic readwrite #\n\n".to_owned(),
-        ),
+        ("only comments", "# user alice\n# topic readwrite #\n\n".to_owned()),
         ("another user", "user eve\ntopic readwrite #\n".to_owned()),
     ] {
         let broker = Conf::accounts().acl(&rules).start();
@@ -329,10 +290,9 @@ fn e11_access_control_files() {
         drop(alice);
         assert!(!broker.log().contains("rror"), "{name}: {}", broker.log());
     }
-    for rules in [
-        "user alice\r\ntopic readwrite t\r\n".to_owned(),
-        format!("user alice\n{long}\ntopic readwrite t"),
-    ] {
+    for rules in
+        ["user alice\r\ntopic readwrite t\r\n".to_owned(), format!("user alice\n{long}\ntopic readwrite t")]
+    {
         let broker = Conf::accounts().acl(&rules).start();
         let mut alice = login(&broker, V4, "alice");
         alice.subscribe("t", 0);
@@ -378,11 +338,7 @@ fn e12_password_files() {
         let Some(broker) = conf.start_unless_it_ends() else {
             let finished = refuses.run_to_end();
             assert_ne!(finished.code, Some(0));
-            assert!(
-                !broker::ours() || finished.log.contains("passwd"),
-                "{line:?}: {}",
-                finished.log
-            );
+            assert!(!broker::ours() || finished.log.contains("passwd"), "{line:?}: {}", finished.log);
             continue;
         };
         login(&broker, V4, "alice").disconnect();
@@ -398,16 +354,12 @@ fn e12_password_files() {
 // E13, C(CVE-2017-7652): reloads without descriptors never fall back to anything. Scale: 100 signals.
 #[test]
 fn e13_reloads_under_pressure() {
-    let conf = Conf::accounts()
-        .acl("user alice\ntopic readwrite #\n")
-        .descriptors(64)
-        .shards(1);
+    let conf = Conf::accounts().acl("user alice\ntopic readwrite #\n").descriptors(64).shards(1);
     let broker = conf.start();
     let mut alice = login(&broker, V4, "alice");
     alice.subscribe("t", 0);
-    let mut sockets: Vec<_> = (0..100)
-        .filter_map(|_| std::net::TcpStream::connect(("127.0.0.1", broker.port())).ok())
-        .collect();
+    let mut sockets: Vec<_> =
+        (0..100).filter_map(|_| std::net::TcpStream::connect(("127.0.0.1", broker.port())).ok()).collect();
     for _ in 0..100 {
         broker.signal("HUP");
         alice.publish("t", "m", 0);
@@ -419,11 +371,7 @@ fn e13_reloads_under_pressure() {
         stranger.send(Connect::new(V4, "stranger").bytes());
         stranger.frame_within(SECOND)
     });
-    assert_eq!(
-        recovered.as_deref(),
-        Some(&[0x20, 2, 0, 5][..]),
-        "a stranger is never let in"
-    );
+    assert_eq!(recovered.as_deref(), Some(&[0x20, 2, 0, 5][..]), "a stranger is never let in");
     refused(&broker, &Connect::new(V4, "x").login("alice", "wrong"));
     login(&broker, V4, "bob").disconnect();
 }
@@ -468,11 +416,7 @@ fn e15_shared_filters_are_judged_by_their_topics() {
     let rules = "user alice\ntopic readwrite #\nuser bob\ntopic read open/#\n";
     let broker = Conf::accounts().acl(rules).shards(2).start();
     let (mut bob, _) = Client::open(&broker, &account(V5, "bob-client", "bob"));
-    bob.send(
-        Subscribe::new(V5, 1, "$share/g/secret/#", 1)
-            .filter("$share/g/open/#", 1)
-            .bytes(),
-    );
+    bob.send(Subscribe::new(V5, 1, "$share/g/secret/#", 1).filter("$share/g/open/#", 1).bytes());
     bob.frame();
     let mut alice = login(&broker, V4, "alice");
     alice.send(Publish::new(V4, "secret/x", "never").qos(1, 1).bytes());
@@ -490,11 +434,7 @@ fn i05_files_are_created_private() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("passwd");
     let status = Command::new("sh")
-        .args([
-            "-c",
-            "umask 000; exec \"$0\" \"$@\"",
-            env!("CARGO_BIN_EXE_pondhawk"),
-        ])
+        .args(["-c", "umask 000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_pondhawk")])
         .args(["passwd", "-b", "-c", file.to_str().unwrap(), "alice", "secret"])
         .status()
         .expect("sh runs");
@@ -502,15 +442,8 @@ fn i05_files_are_created_private() {
     let mode = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
     let made = std::fs::read(&file).unwrap();
-    let broker = Conf::accounts()
-        .file("passwd", made)
-        .line("log_dest file {dir}/broker.log")
-        .start();
+    let broker = Conf::accounts().file("passwd", made).line("log_dest file {dir}/broker.log").start();
     login(&broker, V4, "alice").disconnect();
-    let mode = std::fs::metadata(broker.dir().join("broker.log"))
-        .unwrap()
-        .permissions()
-        .mode()
-        & 0o777;
+    let mode = std::fs::metadata(broker.dir().join("broker.log")).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode & 0o077, 0, "the log file has mode {mode:o}");
 }

@@ -89,16 +89,8 @@ impl Place {
     /// A trial of such a packet. Mosquitto 2.0 closes some of these without a word.
     fn trial(self, properties: &[Vec<u8>], reasons: &[u8]) -> Trial {
         let session = (!matches!(self, Self::Connect | Self::Will)).then_some(V5);
-        let outcome = if broker::ours() {
-            Outcome::Reason(reasons.to_vec())
-        } else {
-            Outcome::Close
-        };
-        Trial {
-            session,
-            bytes: self.packet(properties),
-            outcome,
-        }
+        let outcome = if broker::ours() { Outcome::Reason(reasons.to_vec()) } else { Outcome::Close };
+        Trial { session, bytes: self.packet(properties), outcome }
     }
 }
 
@@ -111,10 +103,7 @@ fn b01_properties_twice() {
             // Authentication data needs its method in front.
             let method = if id == 0x16 { vec![sample(0x15)] } else { vec![] };
             let properties = [method, vec![sample(id), sample(id)]].concat();
-            trials.push((
-                format!("{id:#04x} twice in {place:?}"),
-                place.trial(&properties, &[0x82]),
-            ));
+            trials.push((format!("{id:#04x} twice in {place:?}"), place.trial(&properties, &[0x82])));
         }
     }
     play_all("B01 (properties twice)", trials);
@@ -129,10 +118,7 @@ fn b03_properties_in_the_wrong_packet() {
             if id == 0x0B && matches!(place, Place::Publish) && !broker::ours() {
                 continue; // Mosquitto 2.0 takes it.
             }
-            trials.push((
-                format!("{id:#04x} in {place:?}"),
-                place.trial(&[sample(id)], &[0x82]),
-            ));
+            trials.push((format!("{id:#04x} in {place:?}"), place.trial(&[sample(id)], &[0x82])));
         }
     }
     assert!(trials.len() > 200, "the pairs are generated: {}", trials.len());
@@ -141,9 +127,7 @@ fn b03_properties_in_the_wrong_packet() {
 
 /// User properties that differ.
 fn many(count: usize) -> Vec<Vec<u8>> {
-    (0..count)
-        .map(|n| prop::user("k", &(n % 10).to_string()))
-        .collect()
+    (0..count).map(|n| prop::user("k", &(n % 10).to_string())).collect()
 }
 
 // B06, C(CVE-2021-41039).
@@ -155,10 +139,7 @@ fn b06_too_many_user_properties() {
     let mut trials = Vec::new();
     for place in [Place::Connect, Place::Publish, Place::Subscribe] {
         for count in [129, 9_000] {
-            trials.push((
-                format!("{count} in {place:?}"),
-                place.trial(&many(count), &[0x97]),
-            ));
+            trials.push((format!("{count} in {place:?}"), place.trial(&many(count), &[0x97])));
         }
         let mut fits = place.trial(&many(128), &[]);
         fits.outcome = Outcome::Alive;
@@ -175,27 +156,17 @@ fn b09_aliases_end_with_the_connection() {
     let durable = Connect::new(V5, "aliaser").durable();
     for round in 0..20 {
         let (mut client, _) = Client::open(&broker, &durable);
-        client.send(
-            Publish::new(V5, "", "m")
-                .property(prop::two(prop::TOPIC_ALIAS, 1))
-                .bytes(),
-        );
+        client.send(Publish::new(V5, "", "m").property(prop::two(prop::TOPIC_ALIAS, 1)).bytes());
         client.expect_disconnect(0x82);
         let (mut client, _) = Client::open(&broker, &durable);
         client.send(
-            Publish::new(V5, format!("t/{round}"), "m")
-                .property(prop::two(prop::TOPIC_ALIAS, 1))
-                .bytes(),
+            Publish::new(V5, format!("t/{round}"), "m").property(prop::two(prop::TOPIC_ALIAS, 1)).bytes(),
         );
         client.expect_silence();
         client.disconnect();
     }
     Client::clean(&broker, V5, "aliaser").disconnect();
-    vitals.finish(
-        "B09 (aliases end with the connection)",
-        &mut broker,
-        Limits::of_connections(41),
-    );
+    vitals.finish("B09 (aliases end with the connection)", &mut broker, Limits::of_connections(41));
 }
 
 // B11, C(CVE-2023-3592, CVE-2021-34431, CVE-2017-7654). Scale: 5 000 instead of 100 000.
@@ -209,16 +180,8 @@ fn b11_illegal_will_properties_again_and_again() {
         .will_property(prop::user("key", "value"))
         .will_property(prop::text(prop::CONTENT_TYPE, "text"))
         .will_property(prop::two(prop::TOPIC_ALIAS, 1));
-    let outcome = if broker::ours() {
-        Outcome::Reason(vec![0x82])
-    } else {
-        Outcome::Close
-    };
-    let trial = Trial {
-        session: None,
-        bytes: bad.bytes(),
-        outcome,
-    };
+    let outcome = if broker::ours() { Outcome::Reason(vec![0x82]) } else { Outcome::Close };
+    let trial = Trial { session: None, bytes: bad.bytes(), outcome };
     let rounds = 5_000;
     for round in 0..rounds {
         if let Err(complaint) = judge(&broker, &trial) {
@@ -226,9 +189,5 @@ fn b11_illegal_will_properties_again_and_again() {
         }
     }
     vitals.during("B11", &mut broker);
-    vitals.finish(
-        "B11 (illegal will properties)",
-        &mut broker,
-        Limits::of_connections(rounds),
-    );
+    vitals.finish("B11 (illegal will properties)", &mut broker, Limits::of_connections(rounds));
 }

@@ -47,11 +47,7 @@ fn d01_the_same_qos_2_publish_again_and_again() {
         writer.disconnect();
         Client::clean(&broker, version, "writer").disconnect();
     }
-    vitals.finish(
-        "D01 (one QoS 2 PUBLISH 10 000 times)",
-        &mut broker,
-        Limits::of_connections(8),
-    );
+    vitals.finish("D01 (one QoS 2 PUBLISH 10 000 times)", &mut broker, Limits::of_connections(8));
 }
 
 // D02, S C(1.6.12): more unreleased QoS 2 messages than the receive maximum of 20, on every connection.
@@ -73,11 +69,7 @@ fn d02_unreleased_qos_2_messages() {
     for round in 0..50_u16 {
         let (mut hoarder, _) = Client::open(&broker, &durable);
         let flood: Vec<u8> = (0..100)
-            .flat_map(|n| {
-                Publish::new(V5, "hoard", vec![b'x'; 1000])
-                    .qos(2, 100 * (round + 1) + n)
-                    .bytes()
-            })
+            .flat_map(|n| Publish::new(V5, "hoard", vec![b'x'; 1000]).qos(2, 100 * (round + 1) + n).bytes())
             .collect();
         hoarder.send(flood);
         let (_, closed) = hoarder.drain();
@@ -85,11 +77,7 @@ fn d02_unreleased_qos_2_messages() {
     }
     vitals.during("D02", &mut broker);
     Client::clean(&broker, V5, "hoarder").disconnect();
-    vitals.finish(
-        "D02 (unreleased QoS 2 messages)",
-        &mut broker,
-        Limits::of_connections(52),
-    );
+    vitals.finish("D02 (unreleased QoS 2 messages)", &mut broker, Limits::of_connections(52));
 }
 
 // D02 below MQTT 5, where there is no receive maximum: the memory is bounded all the same.
@@ -142,32 +130,21 @@ fn d04_the_wrong_acknowledgement() {
             let Some(frames) = answers(&mut reader, &ack(first, delivery.mid)) else {
                 continue; // Closed.
             };
-            let advanced = frames
-                .iter()
-                .any(|frame| frame[0] == PUBREL && frame.get(4).is_none_or(|r| *r < 0x80));
-            assert!(
-                !advanced,
-                "{version:?}: {first:#04x} for QoS {qos} was answered {frames:?}"
-            );
+            let advanced =
+                frames.iter().any(|frame| frame[0] == PUBREL && frame.get(4).is_none_or(|r| *r < 0x80));
+            assert!(!advanced, "{version:?}: {first:#04x} for QoS {qos} was answered {frames:?}");
             // The right one still works.
             reader.acknowledge(&delivery);
             reader.expect_silence();
         }
     }
-    vitals.finish(
-        "D04 (the wrong acknowledgement)",
-        &mut broker,
-        Limits::of_connections(2 * rounds),
-    );
+    vitals.finish("D04 (the wrong acknowledgement)", &mut broker, Limits::of_connections(2 * rounds));
 }
 
 // D05, G. Scale: 20 000 messages instead of 1 000 000.
 #[test]
 fn d05_a_subscriber_that_never_acknowledges() {
-    let mut broker = target()
-        .line("max_inflight_messages 20")
-        .line("max_queued_messages 1000")
-        .start();
+    let mut broker = target().line("max_inflight_messages 20").line("max_queued_messages 1000").start();
     let mut vitals = Vitals::begin(&broker);
     let mut lazy = Client::clean(&broker, V4, "lazy");
     lazy.subscribe("lazy", 1);
@@ -175,11 +152,7 @@ fn d05_a_subscriber_that_never_acknowledges() {
     let total = 20_000;
     for first in (0..total).step_by(100) {
         let batch: Vec<u8> = (first..first + 100)
-            .flat_map(|n| {
-                Publish::new(V4, "lazy", n.to_string())
-                    .qos(1, (n % 100) as u16 + 1)
-                    .bytes()
-            })
+            .flat_map(|n| Publish::new(V4, "lazy", n.to_string()).qos(1, (n % 100) as u16 + 1).bytes())
             .collect();
         let acks = answers(&mut writer, &batch).expect("the publisher is served");
         assert_eq!(acks.len(), 100, "every PUBLISH is acknowledged");
@@ -196,29 +169,15 @@ fn d05_a_subscriber_that_never_acknowledges() {
     }
     assert!((1000..=1020).contains(&seen.len()), "{} kept", seen.len());
     let distinct: HashSet<usize> = seen.iter().copied().collect();
-    assert_eq!(
-        distinct,
-        (0..seen.len()).collect(),
-        "the oldest are kept, the newest dropped"
-    );
+    assert_eq!(distinct, (0..seen.len()).collect(), "the oldest are kept, the newest dropped");
     lazy.disconnect();
     writer.disconnect();
     let dropped = total as usize - seen.len();
     let mut sys = Sys::watch_as(&broker, &Connect::new(V4, "sys-drop"));
-    let counted = sys.until(10 * SECOND, |sys| {
-        sys.number("publish/messages/dropped") >= dropped as i64
-    });
-    assert!(
-        counted,
-        "{} of {dropped} are counted",
-        sys.number("publish/messages/dropped")
-    );
+    let counted = sys.until(10 * SECOND, |sys| sys.number("publish/messages/dropped") >= dropped as i64);
+    assert!(counted, "{} of {dropped} are counted", sys.number("publish/messages/dropped"));
     drop(sys);
-    vitals.finish(
-        "D05 (a subscriber that never acknowledges)",
-        &mut broker,
-        Limits::of_connections(3),
-    );
+    vitals.finish("D05 (a subscriber that never acknowledges)", &mut broker, Limits::of_connections(3));
 }
 
 // D06, S C(EMQX CVE-2026-8741): exactly once over a cut link, cut at every step.
@@ -254,16 +213,7 @@ fn d06_exactly_once_over_a_cut_link() {
             writer.send(ack(PUBREL, 9));
             assert_eq!(
                 writer.frame()[..4],
-                [
-                    PUBCOMP,
-                    if version == V5 && step > 1 && broker::ours() {
-                        3
-                    } else {
-                        2
-                    },
-                    0,
-                    9
-                ]
+                [PUBCOMP, if version == V5 && step > 1 && broker::ours() { 3 } else { 2 }, 0, 9]
             );
             reader.receive(&topic, "m");
             writer.disconnect();
@@ -275,11 +225,7 @@ fn d06_exactly_once_over_a_cut_link() {
         }
     }
     reader.disconnect();
-    vitals.finish(
-        "D06 (exactly once over a cut link)",
-        &mut broker,
-        Limits::of_connections(connections),
-    );
+    vitals.finish("D06 (exactly once over a cut link)", &mut broker, Limits::of_connections(connections));
 }
 
 // D09, S C(EMQX#16296): as many messages in flight as there are identifiers.
@@ -288,9 +234,7 @@ fn d09_all_identifiers_in_flight() {
     if !broker::ours() {
         return; // Mosquitto 2.0 reads 0 as no limit, and gets slow far below it.
     }
-    let conf = target()
-        .line("max_inflight_messages 0")
-        .line("max_queued_messages 0");
+    let conf = target().line("max_inflight_messages 0").line("max_queued_messages 0");
     let mut broker = conf.own_line("max_output_bytes 16777216").start();
     let mut vitals = Vitals::begin(&broker);
     let connect = Connect::new(V5, "wide").property(prop::two(prop::RECEIVE_MAXIMUM, 65_535));
@@ -302,21 +246,13 @@ fn d09_all_identifiers_in_flight() {
     let mut used = HashSet::new();
     for first in (0..total).step_by(257) {
         let batch: Vec<u8> = (first..first + 257)
-            .flat_map(|n| {
-                Publish::new(V4, "wide", n.to_string())
-                    .qos(1, (n - first) as u16 + 1)
-                    .bytes()
-            })
+            .flat_map(|n| Publish::new(V4, "wide", n.to_string()).qos(1, (n - first) as u16 + 1).bytes())
             .collect();
         assert_eq!(answers(&mut writer, &batch).map(|acks| acks.len()), Some(257));
         for number in first..first + 257 {
             let delivery = wide.delivery();
             assert_eq!(delivery.text(), number.to_string(), "order");
-            assert!(
-                used.insert(delivery.mid),
-                "identifier {} is used twice",
-                delivery.mid
-            );
+            assert!(used.insert(delivery.mid), "identifier {} is used twice", delivery.mid);
             mids.push(delivery.mid);
         }
     }
@@ -333,11 +269,7 @@ fn d09_all_identifiers_in_flight() {
     wide.expect_silence();
     wide.disconnect();
     writer.disconnect();
-    vitals.finish(
-        "D09 (65 535 in flight)",
-        &mut broker,
-        Limits::of_connections(2).growth(32 << 20),
-    );
+    vitals.finish("D09 (65 535 in flight)", &mut broker, Limits::of_connections(2).growth(32 << 20));
 }
 
 // D11, S: the same identifier again before its PUBACK.
@@ -349,19 +281,12 @@ fn d11_one_identifier_twice_in_flight() {
     reader.subscribe("twice", 1);
     let mut writer = Client::clean(&broker, V4, "writer");
     writer.send(
-        [
-            Publish::new(V4, "twice", "1").qos(1, 7).bytes(),
-            Publish::new(V4, "twice", "2").qos(1, 7).bytes(),
-        ]
-        .concat(),
+        [Publish::new(V4, "twice", "1").qos(1, 7).bytes(), Publish::new(V4, "twice", "2").qos(1, 7).bytes()]
+            .concat(),
     );
     writer.expect([ack(PUBACK, 7), ack(PUBACK, 7)].concat());
     reader.receive("twice", "1");
     reader.receive("twice", "2");
     [reader, writer].into_iter().for_each(Client::disconnect);
-    vitals.finish(
-        "D11 (one identifier twice)",
-        &mut broker,
-        Limits::of_connections(2),
-    );
+    vitals.finish("D11 (one identifier twice)", &mut broker, Limits::of_connections(2));
 }

@@ -20,11 +20,7 @@ type Manners = fn(packet: &[u8]) -> Option<Vec<u8>>;
 /// CONNACK of the version that a CONNECT asks for.
 fn welcome(connect: &[u8]) -> Vec<u8> {
     let level = body(connect).get(6).copied();
-    if level == Some(5) {
-        vec![0x20, 3, 0, 0, 0]
-    } else {
-        vec![0x20, 2, 0, 0]
-    }
+    if level == Some(5) { vec![0x20, 3, 0, 0, 0] } else { vec![0x20, 2, 0, 0] }
 }
 
 /// Welcomes everybody, answers pings, and lets everything pass.
@@ -38,9 +34,7 @@ fn permissive(packet: &[u8]) -> Option<Vec<u8>> {
 
 /// Welcomes only the runner's own CONNECT, and hangs up on the rest.
 fn rude(packet: &[u8]) -> Option<Vec<u8>> {
-    let expected = [V3, V4, V5]
-        .iter()
-        .any(|version| Connect::new(*version, "attacker").bytes() == packet);
+    let expected = [V3, V4, V5].iter().any(|version| Connect::new(*version, "attacker").bytes() == packet);
     expected.then(|| welcome(packet))
 }
 
@@ -94,14 +88,9 @@ fn passed(manners: Manners, concerns: fn(&Outcome) -> bool) -> (usize, Vec<Strin
     let port = listen(manners);
     let files = crate::from_data::FILES;
     let each = thread::scope(|scope| {
-        let players: Vec<_> = files
-            .iter()
-            .map(|text| scope.spawn(move || passed_of(text, port, concerns)))
-            .collect();
-        players
-            .into_iter()
-            .map(|player| player.join().expect("a well-formed file"))
-            .collect::<Vec<_>>()
+        let players: Vec<_> =
+            files.iter().map(|text| scope.spawn(move || passed_of(text, port, concerns))).collect();
+        players.into_iter().map(|player| player.join().expect("a well-formed file")).collect::<Vec<_>>()
     });
     let played = each.iter().map(|(played, _)| played).sum();
     (played, each.into_iter().flat_map(|(_, wrong)| wrong).collect())

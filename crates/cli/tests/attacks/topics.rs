@@ -13,14 +13,7 @@ fn c05_refused_shared_filters_leave_nothing_behind() {
     }
     let mut broker = target().start();
     let mut vitals = Vitals::begin(&broker);
-    let filters = [
-        "$share//a",
-        "$share/",
-        "$share/g",
-        "$share/g/",
-        "$share/+/a",
-        "$share/g#/a",
-    ];
+    let filters = ["$share//a", "$share/", "$share/g", "$share/g/", "$share/+/a", "$share/g#/a"];
     for filter in filters {
         let (mut client, _) = Client::open(&broker, &Connect::new(V5, "sharer").durable());
         client.send(Subscribe::new(V5, 1, filter, 1).bytes());
@@ -36,11 +29,7 @@ fn c05_refused_shared_filters_leave_nothing_behind() {
     client.expect_silence();
     client.disconnect();
     Client::clean(&broker, V5, "sharer").disconnect();
-    vitals.finish(
-        "C05 (refused shared filters)",
-        &mut broker,
-        Limits::of_connections(9),
-    );
+    vitals.finish("C05 (refused shared filters)", &mut broker, Limits::of_connections(9));
 }
 
 /// A SUBSCRIBE with `count` filters numbered from `first`.
@@ -82,17 +71,15 @@ fn c08_more_subscriptions_than_a_client_may_have() {
         vitals.during("C08", &mut broker);
         client.disconnect();
     }
-    vitals.finish("C08 (subscription cap)", &mut broker, Limits::of_connections(2));
+    let limits = Limits::of_connections(2).growth(16 << 20);
+    vitals.finish("C08 (subscription cap)", &mut broker, limits);
 }
 
 /// Subscribes to and unsubscribes from `total` filters, 500 a packet.
 fn churn(client: &mut Client, total: usize, name: impl Fn(usize) -> String) {
     for first in (0..total).step_by(500) {
         let names: Vec<String> = (first..first + 500).map(&name).collect();
-        let body: Vec<u8> = names
-            .iter()
-            .flat_map(|name| [sized(name), vec![0]].concat())
-            .collect();
+        let body: Vec<u8> = names.iter().flat_map(|name| [sized(name), vec![0]].concat()).collect();
         client.send(packet(0x82, [&[0, 1, 0][..], &body].concat()));
         assert_eq!(suback_codes(V5, &client.frame()), vec![0; 500]);
         let body: Vec<u8> = names.iter().flat_map(sized).collect();
@@ -109,9 +96,7 @@ fn c09_subscription_churn() {
     let mut client = Client::clean(&broker, V5, "churner");
     churn(&mut client, 20_000, |n| format!("churn/{n}/+/x"));
     churn(&mut client, 20_000, |n| format!("$share/g{}/churn/{n}", n % 7));
-    churn(&mut client, 20_000, |n| {
-        format!("{}churn/{}", ["", "$share/g/"][n % 2], n / 2)
-    });
+    churn(&mut client, 20_000, |n| format!("{}churn/{}", ["", "$share/g/"][n % 2], n / 2));
     vitals.during("C09", &mut broker);
     client.disconnect();
     vitals.finish("C09 (subscription churn)", &mut broker, Limits::of_connections(1));
@@ -123,20 +108,14 @@ fn c10_many_retained_messages() {
     if !broker::ours() {
         return; // Mosquitto has no such cap.
     }
-    let mut broker = target()
-        .line("max_retained_messages 5000")
-        .line("max_queued_messages 0")
-        .start();
+    let mut broker = target().line("max_retained_messages 5000").line("max_queued_messages 0").start();
     let mut vitals = Vitals::begin(&broker);
     let mut writer = Client::clean(&broker, V5, "writer");
     let (mut kept, mut refused) = (0, 0);
     for first in (0..20_000_u32).step_by(10) {
         let batch: Vec<u8> = (first..first + 10)
             .flat_map(|n| {
-                Publish::new(V5, format!("kept/{n}"), "m")
-                    .retain()
-                    .qos(1, (n % 10) as u16 + 1)
-                    .bytes()
+                Publish::new(V5, format!("kept/{n}"), "m").retain().qos(1, (n % 10) as u16 + 1).bytes()
             })
             .collect();
         writer.send(batch);
@@ -148,14 +127,10 @@ fn c10_many_retained_messages() {
         }
     }
     // The `$SYS` topics are retained too and may or may not count.
-    assert!(
-        (4_800..=5_000).contains(&kept) && kept + refused == 20_000,
-        "{kept} kept, {refused} refused"
-    );
+    assert!((4_800..=5_000).contains(&kept) && kept + refused == 20_000, "{kept} kept, {refused} refused");
     vitals.during("C10, storing", &mut broker);
-    let mut readers: Vec<Client> = (0..20)
-        .map(|n| Client::clean(&broker, V4, &format!("reader{n}")))
-        .collect();
+    let mut readers: Vec<Client> =
+        (0..20).map(|n| Client::clean(&broker, V4, &format!("reader{n}"))).collect();
     for reader in &mut readers {
         reader.send(Subscribe::new(V4, 1, "kept/#", 1).bytes());
     }
@@ -173,11 +148,7 @@ fn c10_many_retained_messages() {
     readers.drain(..).for_each(Client::cut);
     writer.expect_silence();
     writer.disconnect();
-    vitals.finish(
-        "C10 (retained messages)",
-        &mut broker,
-        Limits::of_connections(21).growth(16 << 20),
-    );
+    vitals.finish("C10 (retained messages)", &mut broker, Limits::of_connections(21).growth(16 << 20));
 }
 
 // C11, S.
@@ -223,11 +194,7 @@ fn c12_publishing_to_reserved_topics() {
             let publish = Publish::new(version, topic, "m").qos(1, 1).retain();
             writer.send(publish.bytes());
             let frame = writer.frame();
-            assert_eq!(
-                frame[..4],
-                [0x40, frame[1], 0, 1],
-                "{version:?}: PUBACK for {topic}"
-            );
+            assert_eq!(frame[..4], [0x40, frame[1], 0, 1], "{version:?}: PUBACK for {topic}");
         }
         let delivery = watcher.receive("$foo", "m");
         assert!(!delivery.retain);
@@ -238,10 +205,7 @@ fn c12_publishing_to_reserved_topics() {
         writer.disconnect();
     }
     let mut late = Client::clean(&broker, V5, "late");
-    late.subscribe("$SYS/x", 0)
-        .subscribe("$SYS/broker/fake", 0)
-        .subscribe("$CONTROL/#", 0)
-        .expect_silence();
+    late.subscribe("$SYS/x", 0).subscribe("$SYS/broker/fake", 0).subscribe("$CONTROL/#", 0).expect_silence();
     watcher.expect_silence();
     late.disconnect();
     watcher.disconnect();
@@ -259,11 +223,7 @@ fn c13_wills_on_reserved_topics() {
     for topic in ["$SYS/broker/x", "$CONTROL/dynamic-security/v1"] {
         for version in [V3, V4, V5] {
             let mut client = Client::raw(&broker, version);
-            client.send(
-                Connect::new(version, "x")
-                    .will(Publish::new(version, topic, "m"))
-                    .bytes(),
-            );
+            client.send(Connect::new(version, "x").will(Publish::new(version, topic, "m")).bytes());
             let (bytes, closed) = client.drain();
             let refused = bytes.is_empty() || decode::reason(&bytes).is_some_and(|reason| reason != 0);
             assert!(closed && refused, "{topic} {version:?}: {}", hex::dump(&bytes));
@@ -303,9 +263,5 @@ fn c17_a_hundred_subscription_identifiers() {
     assert_eq!(ids.len(), 100, "every identifier once");
     client.expect_silence();
     client.disconnect();
-    vitals.finish(
-        "C17 (subscription identifiers)",
-        &mut broker,
-        Limits::of_connections(1),
-    );
+    vitals.finish("C17 (subscription identifiers)", &mut broker, Limits::of_connections(1));
 }

@@ -50,11 +50,7 @@ pub struct Limits {
 impl Limits {
     /// The catalogue's limits for a number of attacking connections.
     pub fn of_connections(connections: usize) -> Self {
-        Self {
-            connections: connections.max(1),
-            growth: GROWTH_MAX,
-            peak: None,
-        }
+        Self { connections: connections.max(1), growth: GROWTH_MAX, peak: None }
     }
 
     /// Memory that may be kept afterwards, for cases that store data on purpose or churn a lot.
@@ -96,21 +92,15 @@ impl Vitals {
     /// Connects the honest client, the bystander and the counter, and takes the baseline.
     pub fn begin(broker: &Broker) -> Self {
         let mut sys = Sys::watch(broker);
-        let (mut bystander, _) = Client::open(
-            broker,
-            &Connect::new(V4, "bystander").login("eve", "secret").keepalive(60),
-        );
+        let (mut bystander, _) =
+            Client::open(broker, &Connect::new(V4, "bystander").login("eve", "secret").keepalive(60));
         bystander.subscribe("#", 1);
         let heart = Arc::new(Heart::default());
         let thread = beat(broker, Arc::clone(&heart));
         let ready = sys.until(15 * SECOND, |sys| {
             sys.number("clients/connected") == 3 && sys.number("subscriptions/count") == 3
         });
-        assert!(
-            ready,
-            "three honest clients are counted as {}",
-            sys.number("clients/connected")
-        );
+        assert!(ready, "three honest clients are counted as {}", sys.number("clients/connected"));
         sys.settle();
         Self {
             resident: broker.resident_bytes(),
@@ -128,11 +118,7 @@ impl Vitals {
     /// V1 and V2 at this moment: the broker lives and the honest client gets through.
     #[track_caller]
     pub fn during(&mut self, what: &str, broker: &mut Broker) {
-        assert!(
-            broker.alive(),
-            "V1: the broker died after {what}; log:\n{}",
-            broker.log()
-        );
+        assert!(broker.alive(), "V1: the broker died after {what}; log:\n{}", broker.log());
         let before = self.heart.beats.load(Ordering::Relaxed);
         let beaten = poll(10 * SECOND, || {
             (self.heart.beats.load(Ordering::Relaxed) > before || self.thread.is_finished()).then_some(())
@@ -148,44 +134,19 @@ impl Vitals {
     pub fn finish(mut self, name: &str, broker: &mut Broker, limits: Limits) {
         self.during(name, broker);
         self.heart.stop.store(true, Ordering::Relaxed);
-        assert!(
-            self.thread.join().is_ok(),
-            "V2: the honest client failed during {name}"
-        );
-        assert_eq!(
-            broker.crash_mark(),
-            None,
-            "V1: a crash in the log of {name}:\n{}",
-            broker.log()
-        );
+        assert!(self.thread.join().is_ok(), "V2: the honest client failed during {name}");
+        assert_eq!(broker.crash_mark(), None, "V1: a crash in the log of {name}:\n{}", broker.log());
         let stall = Duration::from_micros(self.heart.longest_us.load(Ordering::Relaxed));
-        let peak = self
-            .heart
-            .peak_bytes
-            .load(Ordering::Relaxed)
-            .saturating_sub(self.resident);
-        println!(
-            "{name}: longest round trip {stall:?} (goal 250 ms), peak memory +{} KiB",
-            peak / 1024
-        );
-        assert!(
-            stall <= STALL_MAX,
-            "V7: the honest client waited {stall:?} during {name}"
-        );
+        let peak = self.heart.peak_bytes.load(Ordering::Relaxed).saturating_sub(self.resident);
+        println!("{name}: longest round trip {stall:?} (goal 250 ms), peak memory +{} KiB", peak / 1024);
+        assert!(stall <= STALL_MAX, "V7: the honest client waited {stall:?} during {name}");
         if let Some(limit) = limits.peak {
-            assert!(
-                peak <= limit,
-                "V3: {peak} bytes more were used during {name}, {limit} are allowed"
-            );
+            assert!(peak <= limit, "V3: {peak} bytes more were used during {name}, {limit} are allowed");
         }
         self.bystander.expect_silence(); // V5
         let growth = || broker.resident_bytes().saturating_sub(self.resident);
         let small = poll(10 * SECOND, || (growth() <= limits.growth).then_some(()));
-        assert!(
-            small.is_some(),
-            "V3: {} bytes more are resident after {name}",
-            growth()
-        );
+        assert!(small.is_some(), "V3: {} bytes more are resident after {name}", growth());
         // The honest client's own connection is closed by now.
         let wanted = self.descriptors - 1;
         let closed = poll(10 * SECOND, || (broker.descriptors() <= wanted).then_some(()));
@@ -233,12 +194,7 @@ fn check_log(log: &str, connections: usize, name: &str) {
         log.len()
     );
     let bad = log.chars().find(|c| c.is_control() && *c != '\n');
-    assert_eq!(
-        bad,
-        None,
-        "V6: a control character in the log of {name}:\n{}",
-        log.escape_debug()
-    );
+    assert_eq!(bad, None, "V6: a control character in the log of {name}:\n{}", log.escape_debug());
 }
 
 /// Starts the honest client.
@@ -251,12 +207,8 @@ fn beat(broker: &Broker, heart: Arc<Heart>) -> JoinHandle<()> {
             let start = Instant::now();
             round_trip(&mut client);
             let spent = start.elapsed();
-            heart
-                .longest_us
-                .fetch_max(spent.as_micros() as u64, Ordering::Relaxed);
-            heart
-                .peak_bytes
-                .fetch_max(process::resident_bytes(pid), Ordering::Relaxed);
+            heart.longest_us.fetch_max(spent.as_micros() as u64, Ordering::Relaxed);
+            heart.peak_bytes.fetch_max(process::resident_bytes(pid), Ordering::Relaxed);
             heart.beats.fetch_add(1, Ordering::Relaxed);
             std::thread::park_timeout(BEAT.saturating_sub(spent));
         }

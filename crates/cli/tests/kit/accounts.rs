@@ -2,10 +2,7 @@
 
 /// A password file of the named users, out of `alice`, `bob` and `eve`.
 pub fn password_file(users: &[&str]) -> String {
-    users
-        .iter()
-        .map(|user| format!("{user}:{}\n", hash(user)))
-        .collect()
+    users.iter().map(|user| format!("{user}:{}\n", hash(user))).collect()
 }
 
 /// The stored hash of a user.

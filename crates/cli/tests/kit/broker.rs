@@ -19,12 +19,7 @@ use super::patience::{SECOND, poll};
 use super::process;
 
 /// Texts that no log may ever contain.
-const CRASH_MARKS: [&str; 4] = [
-    "panicked at",
-    "stack backtrace",
-    "AddressSanitizer",
-    "fatal runtime error",
-];
+const CRASH_MARKS: [&str; 4] = ["panicked at", "stack backtrace", "AddressSanitizer", "fatal runtime error"];
 
 /// Whether the broker under test is ours (and not the one named by `PONDHAWK_BROKER`).
 pub fn ours() -> bool {
@@ -50,10 +45,7 @@ impl Conf {
 
     /// One open listener on loopback.
     pub fn open() -> Self {
-        Self::empty()
-            .line("user root")
-            .line("listener {port} 127.0.0.1")
-            .line("allow_anonymous true")
+        Self::empty().line("user root").line("listener {port} 127.0.0.1").line("allow_anonymous true")
     }
 
     /// One listener on loopback for `alice`, `bob` and `eve` (password `secret`), nobody else.
@@ -119,10 +111,7 @@ impl Conf {
                 Attempt::Runs(broker) => return broker,
                 Attempt::Ended(log) if log.contains("in use") => {}
                 Attempt::Ended(log) => {
-                    panic!(
-                        "the broker ended at its start:\n{log}\nconf:\n{}",
-                        self.text(str::to_owned)
-                    )
+                    panic!("the broker ended at its start:\n{log}\nconf:\n{}", self.text(str::to_owned))
                 }
             }
         }
@@ -133,7 +122,16 @@ impl Conf {
     pub fn start_unless_it_ends(self) -> Option<Broker> {
         for _ in 0..20 {
             match Broker::attempt(&self) {
-                Attempt::Runs(broker) => return Some(broker),
+                // It listens before it has read everything.
+                Attempt::Runs(mut broker) => {
+                    let running =
+                        poll(10 * SECOND, || match (broker.alive(), broker.log().contains(" running")) {
+                            (false, _) => Some(false),
+                            (true, running) => running.then_some(true),
+                        });
+                    broker.stopped = running != Some(true);
+                    return (!broker.stopped).then_some(broker);
+                }
                 Attempt::Ended(log) if log.contains("in use") => {}
                 Attempt::Ended(_) => return None,
             }
@@ -148,11 +146,7 @@ impl Conf {
             let _ = running.child.kill();
             panic!("the broker did not end by itself; log:\n{}", running.log_text())
         });
-        Finished {
-            code: status.code(),
-            log: running.log_text(),
-            _dir: running.dir,
-        }
+        Finished { code: status.code(), log: running.log_text(), _dir: running.dir }
     }
 
     fn text(&self, fill: impl Fn(&str) -> String) -> String {
@@ -207,27 +201,15 @@ impl Running {
         let file = dir.path().join("mosquitto.conf");
         write(&file, conf.text(fill));
         let mut command = command(conf);
-        command
-            .arg("-c")
-            .arg(&file)
-            .args(conf.arguments.iter().map(|argument| fill(argument)));
-        command
-            .current_dir(dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.arg("-c").arg(&file).args(conf.arguments.iter().map(|argument| fill(argument)));
+        command.current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the broker binary runs");
         let log = Arc::new(Mutex::new(Vec::new()));
         let readers = vec![
             collect(child.stdout.take().expect("piped"), Arc::clone(&log)),
             collect(child.stderr.take().expect("piped"), Arc::clone(&log)),
         ];
-        Self {
-            child,
-            dir,
-            log,
-            readers,
-        }
+        Self { child, dir, log, readers }
     }
 
     /// Waits for the end and for the last of the output.
@@ -246,13 +228,8 @@ impl Running {
 
 /// The broker's command, with a limit on open files if one is wanted.
 fn command(conf: &Conf) -> Command {
-    let foreign = conf
-        .program
-        .clone()
-        .or_else(|| std::env::var_os("PONDHAWK_BROKER").map(PathBuf::from));
-    let program = foreign
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_pondhawk")));
+    let foreign = conf.program.clone().or_else(|| std::env::var_os("PONDHAWK_BROKER").map(PathBuf::from));
+    let program = foreign.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_pondhawk")));
     if let Some(limit) = conf.descriptors {
         let mut command = Command::new("prlimit");
         command.arg(format!("--nofile={limit}")).arg(program);
@@ -278,6 +255,13 @@ fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> J
             into.lock().unwrap().extend_from_slice(&chunk[..count]);
         }
     })
+}
+
+/// Whether somebody listens on a loopback port. A connection of a port to itself, which the kernel makes
+/// when it happens to choose that port for our end, does not count.
+fn answers(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port))
+        .is_ok_and(|stream| stream.local_addr().is_ok_and(|own| own.port() != port))
 }
 
 /// What became of a start.
@@ -306,18 +290,12 @@ impl Broker {
             .map(|&(_, index)| ports[index])
             .collect();
         let ready = poll(20 * SECOND, || {
-            let all = used
-                .iter()
-                .all(|&port| TcpStream::connect(("127.0.0.1", port)).is_ok());
+            let all = used.iter().all(|&port| answers(port));
             let ended = running.child.try_wait().expect("our own child").is_some();
             (all || ended).then_some(!ended)
         });
         match ready {
-            Some(true) => Attempt::Runs(Self {
-                running,
-                ports,
-                stopped: false,
-            }),
+            Some(true) => Attempt::Runs(Self { running, ports, stopped: false }),
             Some(false) => {
                 let _ = running.wait(SECOND);
                 Attempt::Ended(running.log_text())
@@ -369,15 +347,9 @@ impl Broker {
     pub fn wait_log(&self, from: usize, text: &str) {
         let found = poll(10 * SECOND, || {
             let log = self.running.log.lock().unwrap();
-            String::from_utf8_lossy(&log[from.min(log.len())..])
-                .contains(text)
-                .then_some(())
+            String::from_utf8_lossy(&log[from.min(log.len())..]).contains(text).then_some(())
         });
-        assert!(
-            found.is_some(),
-            "{text:?} never appeared in the log:\n{}",
-            self.log()
-        );
+        assert!(found.is_some(), "{text:?} never appeared in the log:\n{}", self.log());
     }
 
     /// Whether the process still runs.
@@ -431,20 +403,13 @@ impl Drop for Broker {
             if std::thread::panicking() {
                 let log = self.log();
                 let tail = log.lines().rev().take(15).collect::<Vec<_>>();
-                eprintln!(
-                    "last lines of the broker's log, newest first:\n{}",
-                    tail.join("\n")
-                );
+                eprintln!("last lines of the broker's log, newest first:\n{}", tail.join("\n"));
             }
             let _ = self.running.child.kill();
             let _ = self.running.child.wait();
             return;
         }
-        assert!(
-            self.alive(),
-            "the broker died during the test; log:\n{}",
-            self.log()
-        );
+        assert!(self.alive(), "the broker died during the test; log:\n{}", self.log());
         assert_eq!(self.stop(), Some(0), "exit code at SIGTERM; log:\n{}", self.log());
         assert_eq!(self.crash_mark(), None, "a crash in the log:\n{}", self.log());
     }

@@ -26,8 +26,7 @@ pub trait Wire: Read + Write + Send {
 
 impl Wire for TcpStream {
     fn set_deadline(&self, deadline: Duration) {
-        self.set_read_timeout(Some(deadline))
-            .expect("a positive deadline");
+        self.set_read_timeout(Some(deadline)).expect("a positive deadline");
     }
 
     fn cut(&self) {
@@ -37,8 +36,7 @@ impl Wire for TcpStream {
 
 impl Wire for UnixStream {
     fn set_deadline(&self, deadline: Duration) {
-        self.set_read_timeout(Some(deadline))
-            .expect("a positive deadline");
+        self.set_read_timeout(Some(deadline)).expect("a positive deadline");
     }
 
     fn cut(&self) {
@@ -50,9 +48,7 @@ impl Wire for UnixStream {
 pub fn tcp(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("the broker accepts connections");
     stream.set_nodelay(true).expect("a TCP socket");
-    stream
-        .set_write_timeout(Some(REPLY))
-        .expect("a positive deadline");
+    stream.set_write_timeout(Some(REPLY)).expect("a positive deadline");
     stream
 }
 
@@ -81,13 +77,7 @@ impl Client {
 
     /// A peer on a stream of the caller's.
     pub fn over(wire: impl Wire + 'static, version: Version) -> Self {
-        Self {
-            wire: Box::new(wire),
-            version,
-            buffer: VecDeque::new(),
-            closed: false,
-            patience: REPLY,
-        }
+        Self { wire: Box::new(wire), version, buffer: VecDeque::new(), closed: false, patience: REPLY }
     }
 
     /// A bare connection to a Unix socket.
@@ -229,11 +219,7 @@ impl Client {
     #[track_caller]
     pub fn expect_close(&mut self) {
         let (bytes, closed) = self.drain();
-        assert!(
-            closed,
-            "the broker keeps the connection open; it sent {}",
-            dump(&bytes)
-        );
+        assert!(closed, "the broker keeps the connection open; it sent {}", dump(&bytes));
         assert!(bytes.is_empty(), "close expected, got {} first", dump(&bytes));
     }
 
@@ -415,11 +401,7 @@ pub fn accepting_connack(version: Version, session_present: bool) -> Vec<u8> {
     if version != V5 {
         return vec![0x20, 2, present, 0];
     }
-    let packet_size: &[u8] = if ours() {
-        &[0x27, 0x00, 0x1E, 0x84, 0x80]
-    } else {
-        &[]
-    };
+    let packet_size: &[u8] = if ours() { &[0x27, 0x00, 0x1E, 0x84, 0x80] } else { &[] };
     let properties = [&[0x22, 0, 10], packet_size, &[0x21, 0, 20]].concat();
     let length = properties.len() as u8;
     [&[0x20, length + 3, present, 0, length][..], &properties].concat()

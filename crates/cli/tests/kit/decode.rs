@@ -87,11 +87,7 @@ pub fn delivery(version: Version, frame: &[u8]) -> Option<Delivery> {
     let topic = String::from_utf8(take_sized(&mut rest).to_vec()).expect("a topic is UTF-8");
     let qos = (first >> 1) & 3;
     let mid = if qos > 0 { take_u16(&mut rest) } else { 0 };
-    let properties = if version == V5 {
-        take_block(&mut rest).to_vec()
-    } else {
-        Vec::new()
-    };
+    let properties = if version == V5 { take_block(&mut rest).to_vec() } else { Vec::new() };
     Some(Delivery {
         dup: first & 8 != 0,
         qos,

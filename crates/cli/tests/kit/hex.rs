@@ -16,11 +16,7 @@ use super::packet::{Connect, V3, V4, V5, packet, sized, varint};
 /// Hexadecimal, cut after 64 bytes.
 pub fn dump(bytes: &[u8]) -> String {
     let shown: Vec<String> = bytes.iter().take(64).map(|byte| format!("{byte:02X}")).collect();
-    let cut = if bytes.len() > 64 {
-        format!(" … ({} bytes)", bytes.len())
-    } else {
-        String::new()
-    };
+    let cut = if bytes.len() > 64 { format!(" … ({} bytes)", bytes.len()) } else { String::new() };
     format!("[{}{cut}]", shown.join(" "))
 }
 
@@ -45,11 +41,7 @@ pub fn noise(length: usize) -> Vec<u8> {
 pub fn parse(text: &str) -> Vec<u8> {
     let mut parser = Parser { text, at: 0 };
     let bytes = parser.items();
-    assert!(
-        parser.at == text.len(),
-        "unbalanced ')' at {} in {text:?}",
-        parser.at
-    );
+    assert!(parser.at == text.len(), "unbalanced ')' at {} in {text:?}", parser.at);
     bytes
 }
 
@@ -71,12 +63,7 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, wanted: char) {
-        assert!(
-            self.rest().starts_with(wanted),
-            "{wanted:?} expected at {} in {:?}",
-            self.at,
-            self.text
-        );
+        assert!(self.rest().starts_with(wanted), "{wanted:?} expected at {} in {:?}", self.at, self.text);
         self.at += wanted.len_utf8();
     }
 
@@ -97,11 +84,7 @@ impl Parser<'_> {
         self.expect(quote);
         let text = self.word(|c| c != quote);
         self.expect(quote);
-        if quote == '"' {
-            sized(text)
-        } else {
-            text.into_bytes()
-        }
+        if quote == '"' { sized(text) } else { text.into_bytes() }
     }
 
     fn hex_or_call(&mut self) -> Vec<u8> {
@@ -123,11 +106,7 @@ impl Parser<'_> {
 
     fn call(&mut self, name: &str) -> Vec<u8> {
         self.expect('(');
-        let count = if matches!(name, "repeat" | "noise") {
-            self.count()
-        } else {
-            0
-        };
+        let count = if matches!(name, "repeat" | "noise") { self.count() } else { 0 };
         let inner = self.items();
         self.expect(')');
         match name {
@@ -146,10 +125,7 @@ impl Parser<'_> {
     /// A decimal number and an optional semicolon behind it.
     fn count(&mut self) -> usize {
         self.word(char::is_whitespace);
-        let count = self
-            .word(|c| c.is_ascii_digit())
-            .parse()
-            .expect("a decimal count");
+        let count = self.word(|c| c.is_ascii_digit()).parse().expect("a decimal count");
         if self.rest().starts_with(';') {
             self.expect(';');
         }

@@ -8,7 +8,7 @@
 //! environment the same tests run against another broker, which is how the expectations were found.
 
 // Each test binary includes this module and uses its own part of it.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
 pub mod accounts;
 pub mod broker;

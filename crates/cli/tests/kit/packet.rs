@@ -306,13 +306,7 @@ pub struct Subscribe {
 impl Subscribe {
     /// One filter with its options byte (the QoS, and in MQTT 5 the other options).
     pub fn new(version: Version, mid: u16, filter: impl AsRef<[u8]>, options: u8) -> Self {
-        Self {
-            version,
-            mid,
-            filters: Vec::new(),
-            properties: Vec::new(),
-        }
-        .filter(filter, options)
+        Self { version, mid, filters: Vec::new(), properties: Vec::new() }.filter(filter, options)
     }
 
     /// Another filter.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::broker::Broker;
 use super::client::Client;
 use super::decode;
-use super::packet::{Connect, PINGREQ, PINGRESP, Subscribe, V4};
+use super::packet::{Connect, PINGREQ, PINGRESP, V4};
 use super::patience::SECOND;
 
 /// The topic that changes at every publication.
@@ -30,14 +30,8 @@ impl Sys {
     #[track_caller]
     pub fn watch_as(broker: &Broker, connect: &Connect) -> Self {
         let (mut client, _) = Client::open(broker, connect);
-        client.send(Subscribe::new(V4, 1, "$SYS/#", 0).bytes());
-        let suback = client.frame();
-        assert_eq!(decode::suback_codes(V4, &suback), [0], "SUBACK of $SYS/#");
-        Self {
-            client,
-            values: BTreeMap::new(),
-            ticks: 0,
-        }
+        client.subscribe("$SYS/#", 0);
+        Self { client, values: BTreeMap::new(), ticks: 0 }
     }
 
     /// Takes in what the broker publishes until `done` likes the values or the deadline passes.
@@ -75,10 +69,7 @@ impl Sys {
     #[track_caller]
     pub fn settle(&mut self) {
         let wanted = self.ticks + 1;
-        assert!(
-            self.until(15 * SECOND, |sys| sys.ticks >= wanted),
-            "$SYS is not published"
-        );
+        assert!(self.until(15 * SECOND, |sys| sys.ticks >= wanted), "$SYS is not published");
         self.client.send(PINGREQ);
         loop {
             let frame = self.client.frame();
@@ -91,15 +82,12 @@ impl Sys {
 
     /// The last value of a topic below `$SYS/broker/`.
     pub fn value(&self, topic: &str) -> Option<&str> {
-        self.values
-            .get(&format!("$SYS/broker/{topic}"))
-            .map(String::as_str)
+        self.values.get(&format!("$SYS/broker/{topic}")).map(String::as_str)
     }
 
     /// The last value as a number; 0 for a topic that was never published.
     pub fn number(&self, topic: &str) -> i64 {
-        self.value(topic)
-            .map_or(0, |text| text.parse().expect("a whole number"))
+        self.value(topic).map_or(0, |text| text.parse().expect("a whole number"))
     }
 
     /// All topics seen.

@@ -36,12 +36,7 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         }
     }
     out.extend(MASK);
-    out.extend(
-        payload
-            .iter()
-            .zip(MASK.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
+    out.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     out
 }
 
@@ -77,16 +72,8 @@ impl WsStream {
         let lower = head.to_ascii_lowercase();
         assert!(head.starts_with("HTTP/1.1 101"), "upgrade refused: {head}");
         assert!(head.contains(ACCEPT), "wrong Sec-WebSocket-Accept: {head}");
-        assert!(
-            lower.contains("sec-websocket-protocol: mqtt\r\n"),
-            "sub-protocol not selected: {head}"
-        );
-        Self {
-            stream,
-            raw: Vec::new(),
-            data: Vec::new(),
-            closed: false,
-        }
+        assert!(lower.contains("sec-websocket-protocol: mqtt\r\n"), "sub-protocol not selected: {head}");
+        Self { stream, raw: Vec::new(), data: Vec::new(), closed: false }
     }
 
     /// Moves the payload of every whole frame in `raw` to `data`.
@@ -148,9 +135,7 @@ impl Write for WsStream {
 
 impl Wire for WsStream {
     fn set_deadline(&self, deadline: Duration) {
-        self.stream
-            .set_read_timeout(Some(deadline))
-            .expect("a positive deadline");
+        self.stream.set_read_timeout(Some(deadline)).expect("a positive deadline");
     }
 
     fn cut(&self) {

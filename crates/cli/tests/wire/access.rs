@@ -43,9 +43,7 @@ fn passwords_are_checked() {
 fn the_old_hash_of_the_notes_is_accepted() {
     let entry = "user:$6$9vN5zCsnZVhlEXeq$Py+NyLqmpO6WcXgW2yuWo8oP9PhnLiVij+yzvskfcPGy0ZVwVXMymJAz/lNH66rhlFwFewzZ8wD3Ol4WwoLLLQ==\n";
     let broker = Conf::accounts().file("passwd", entry).start();
-    Client::open(&broker, &Connect::new(V4, "x").login("user", "expert"))
-        .0
-        .disconnect();
+    Client::open(&broker, &Connect::new(V4, "x").login("user", "expert")).0.disconnect();
     refused(&broker, &Connect::new(V4, "x").login("user", "Expert"));
 }
 
@@ -59,10 +57,7 @@ fn anonymous_beside_accounts() {
 // A listener without anything else refuses everybody.
 #[test]
 fn a_bare_listener_refuses_anonymous_clients() {
-    let broker = Conf::empty()
-        .line("user root")
-        .line("listener {port} 127.0.0.1")
-        .start();
+    let broker = Conf::empty().line("user root").line("listener {port} 127.0.0.1").start();
     refused(&broker, &Connect::new(V4, "x"));
     refused(&broker, &Connect::new(V5, "x"));
 }
@@ -80,9 +75,7 @@ fn allow_anonymous_false_always_wins() {
         .file("passwd", accounts::password_file(&["alice"]));
     let broker = conf.argument("-p").argument("{port}").start();
     refused(&broker, &Connect::new(V4, "x"));
-    Client::open(&broker, &Connect::new(V4, "x").login("alice", "secret"))
-        .0
-        .disconnect();
+    Client::open(&broker, &Connect::new(V4, "x").login("alice", "secret")).0.disconnect();
 }
 
 /// What alice and bob may do in most of these tests.
@@ -188,10 +181,7 @@ fn sys_topics_need_a_rule_of_their_own() {
 }
 
 fn a_reload_changes_passwords_and_rules(shards: usize) {
-    let broker = Conf::accounts()
-        .acl("user alice\ntopic readwrite #\n")
-        .shards(shards)
-        .start();
+    let broker = Conf::accounts().acl("user alice\ntopic readwrite #\n").shards(shards).start();
     let mut alice = login(&broker, V4, "alice");
     alice.subscribe("a", 0).subscribe("b", 0);
     alice.publish("a", "before", 0);

@@ -8,9 +8,7 @@ use crate::kit::*;
 
 /// A PUBLISH with a topic alias.
 fn aliased(topic: &str, alias: u16, payload: &str) -> Vec<u8> {
-    Publish::new(V5, topic, payload)
-        .property(prop::two(prop::TOPIC_ALIAS, alias))
-        .bytes()
+    Publish::new(V5, topic, payload).property(prop::two(prop::TOPIC_ALIAS, alias)).bytes()
 }
 
 fn client_to_broker(shards: usize) {
@@ -88,10 +86,7 @@ fn resolve(delivery: &Delivery, aliases: &mut HashMap<u16, String>) -> String {
         .find(|(id, _)| *id == prop::TOPIC_ALIAS)
         .map(|(_, value)| u16::from_be_bytes([value[0], value[1]]));
     match (alias, delivery.topic.is_empty()) {
-        (Some(alias), true) => aliases
-            .get(&alias)
-            .expect("an alias must be introduced first")
-            .clone(),
+        (Some(alias), true) => aliases.get(&alias).expect("an alias must be introduced first").clone(),
         (Some(alias), false) => {
             aliases.insert(alias, delivery.topic.clone());
             delivery.topic.clone()

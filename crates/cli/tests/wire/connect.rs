@@ -20,9 +20,7 @@ fn bridge_bit_is_accepted() {
     let broker = Conf::open().start();
     for (name, level) in [("MQTT", 0x84), ("MQIsdp", 0x83)] {
         let mut client = Client::raw(&broker, V4);
-        client.send(hex::parse(&format!(
-            "packet(10 \"{name}\" {level:02X} 02 003C \"bridge\")"
-        )));
+        client.send(hex::parse(&format!("packet(10 \"{name}\" {level:02X} 02 003C \"bridge\")")));
         client.expect([0x20, 2, 0, 0]);
     }
 }
@@ -33,9 +31,7 @@ fn unknown_levels_are_refused() {
     let broker = Conf::open().start();
     for (name, level, answer) in [("MQIsdp", 4, "20 02 00 01"), ("MQTT", 6, "20 03 00 84 00")] {
         let mut client = Client::raw(&broker, V4);
-        client.send(hex::parse(&format!(
-            "packet(10 \"{name}\" {level:02X} 02 003C \"x\")"
-        )));
+        client.send(hex::parse(&format!("packet(10 \"{name}\" {level:02X} 02 003C \"x\")")));
         if broker::ours() || level != 6 {
             client.expect(hex::parse(answer));
         } else {
@@ -54,23 +50,13 @@ fn assigned_client_id_is_auto_and_a_uuid() {
         .filter(|(id, _)| *id == 0x12)
         .map(|(_, value)| String::from_utf8(value[2..].to_vec()).unwrap())
         .collect();
-    let [id] = &ids[..] else {
-        panic!("one assigned client id expected: {ids:?}")
-    };
+    let [id] = &ids[..] else { panic!("one assigned client id expected: {ids:?}") };
     let uuid = id.strip_prefix("auto-").expect("the default prefix");
     let parts: Vec<usize> = uuid.split('-').map(str::len).collect();
     assert_eq!(parts, [8, 4, 4, 4, 12], "{id}");
-    assert!(
-        uuid.chars()
-            .all(|c| c == '-' || c.is_ascii_digit() || ('A'..='F').contains(&c)),
-        "{id}"
-    );
+    assert!(uuid.chars().all(|c| c == '-' || c.is_ascii_digit() || ('A'..='F').contains(&c)), "{id}");
     let order: Vec<u8> = connack_properties(&connack).iter().map(|(id, _)| *id).collect();
-    let wanted: &[u8] = if broker::ours() {
-        &[0x22, 0x12, 0x27, 0x21]
-    } else {
-        &[0x22, 0x12, 0x21]
-    };
+    let wanted: &[u8] = if broker::ours() { &[0x22, 0x12, 0x27, 0x21] } else { &[0x22, 0x12, 0x21] };
     assert_eq!(order, wanted, "the order Mosquitto sends its properties in");
 }
 
@@ -79,11 +65,7 @@ fn empty_client_ids_below_mqtt_5() {
     let broker = Conf::open().start();
     let (_client, connack) = Client::open(&broker, &Connect::new(V4, ""));
     assert_eq!(connack, [0x20, 2, 0, 0]);
-    for connect in [
-        Connect::new(V4, "").resume(),
-        Connect::new(V3, ""),
-        Connect::new(V3, "").resume(),
-    ] {
+    for connect in [Connect::new(V4, "").resume(), Connect::new(V3, ""), Connect::new(V3, "").resume()] {
         let mut client = Client::raw(&broker, V4);
         client.send(connect.bytes());
         client.expect([0x20, 2, 0, 2]);
@@ -127,19 +109,11 @@ fn keepalive_closes_a_silent_client(shards: usize) {
         let (mut client, _) = Client::open(&broker, &Connect::new(version, "silent").keepalive(1));
         if version == V5 && broker::ours() {
             let frame = client.frame();
-            assert_eq!(
-                (frame[0], reason(&frame)),
-                (0xE0, Some(0x8D)),
-                "Keep Alive timeout"
-            );
+            assert_eq!((frame[0], reason(&frame)), (0xE0, Some(0x8D)), "Keep Alive timeout");
         }
         let (_, closed) = client.drain();
         assert!(closed, "{version:?} stays connected");
-        assert!(
-            start.elapsed() >= SECOND * 3 / 2,
-            "closed after {:?}, too early",
-            start.elapsed()
-        );
+        assert!(start.elapsed() >= SECOND * 3 / 2, "closed after {:?}, too early", start.elapsed());
     }
 }
 on_shards!(keepalive_closes_a_silent_client);
@@ -198,18 +172,13 @@ fn fire_and_exit(broker: &Broker, version: Version, number: usize, password: &st
 
 // Row A19 of the notes: what is pipelined behind CONNECT waits for the answer of the password check.
 fn publishes_behind_connect_are_delivered_though_the_client_is_gone(shards: usize) {
-    let broker = Conf::accounts()
-        .line("max_queued_messages 0")
-        .shards(shards)
-        .start();
+    let broker = Conf::accounts().line("max_queued_messages 0").shards(shards).start();
     let (mut watcher, _) = Client::open(&broker, &Connect::new(V4, "watcher").login("bob", "secret"));
     watcher.subscribe("fire", 0);
     for number in 0..300 {
         fire_and_exit(&broker, [V4, V5, V3][number % 3], number, "secret");
     }
-    let mut seen: Vec<usize> = (0..300)
-        .map(|_| watcher.delivery().text().parse().unwrap())
-        .collect();
+    let mut seen: Vec<usize> = (0..300).map(|_| watcher.delivery().text().parse().unwrap()).collect();
     seen.sort_unstable();
     assert_eq!(seen, (0..300).collect::<Vec<_>>());
 }
@@ -236,11 +205,7 @@ on_shards!(
 fn a_maximum_packet_size_too_small_for_connack_closes() {
     let broker = Conf::open().start();
     let mut client = Client::raw(&broker, V5);
-    client.send(
-        Connect::new(V5, "tiny")
-            .property(prop::four(prop::MAXIMUM_PACKET_SIZE, 4))
-            .bytes(),
-    );
+    client.send(Connect::new(V5, "tiny").property(prop::four(prop::MAXIMUM_PACKET_SIZE, 4)).bytes());
     client.expect_close();
     plain(&broker, "fine").disconnect();
 }
@@ -249,11 +214,7 @@ fn a_maximum_packet_size_too_small_for_connack_closes() {
 fn an_unknown_authentication_method_is_refused() {
     let broker = Conf::open().start();
     let mut client = Client::raw(&broker, V5);
-    client.send(
-        Connect::new(V5, "x")
-            .property(prop::text(0x15, "unknown"))
-            .bytes(),
-    );
+    client.send(Connect::new(V5, "x").property(prop::text(0x15, "unknown")).bytes());
     client.expect([0x20, 3, 0, 0x8C, 0]);
     client.expect_close();
 }

@@ -6,9 +6,7 @@ use crate::kit::*;
 
 /// A message that lives for some seconds.
 fn mortal(topic: &str, payload: &str, seconds: u32) -> Publish {
-    Publish::new(V5, topic, payload)
-        .qos(1, 1)
-        .property(prop::four(prop::MESSAGE_EXPIRY, seconds))
+    Publish::new(V5, topic, payload).qos(1, 1).property(prop::four(prop::MESSAGE_EXPIRY, seconds))
 }
 
 /// The remaining seconds of a delivery.
@@ -21,10 +19,7 @@ fn remaining(delivery: &decode::Delivery) -> Option<u32> {
 
 /// Lets time pass on a connection that must stay silent meanwhile.
 fn wait_in_silence(client: &mut Client, milliseconds: u64) {
-    assert_eq!(
-        client.frame_within(std::time::Duration::from_millis(milliseconds)),
-        None
-    );
+    assert_eq!(client.frame_within(std::time::Duration::from_millis(milliseconds)), None);
 }
 
 #[test]
@@ -48,11 +43,7 @@ fn a_queued_message_ages_and_dies(shards: usize) {
     reader.subscribe("e", 1);
     reader.disconnect();
     let mut writer = Client::clean(&broker, V5, "writer");
-    for publish in [
-        mortal("e", "long", 100),
-        mortal("e", "short", 1),
-        mortal("e", "long too", 50),
-    ] {
+    for publish in [mortal("e", "long", 100), mortal("e", "short", 1), mortal("e", "long too", 50)] {
         writer.send(publish.bytes());
         writer.frame();
     }

@@ -7,11 +7,7 @@ const VERSIONS: [Version; 3] = [V3, V4, V5];
 
 /// The acknowledgement with reason "no matching subscribers", which only MQTT 5 can tell.
 fn unheard(first: u8, version: Version, mid: u16) -> Vec<u8> {
-    if version == V5 {
-        vec![first, 3, (mid >> 8) as u8, mid as u8, 0x10]
-    } else {
-        ack(first, mid)
-    }
+    if version == V5 { vec![first, 3, (mid >> 8) as u8, mid as u8, 0x10] } else { ack(first, mid) }
 }
 
 fn qos_0_reaches_every_version(shards: usize) {
@@ -74,11 +70,7 @@ fn qos_2_without_subscribers() {
         writer.send(Publish::new(version, "q2", "m").qos(2, 9).bytes());
         // Routing happens at PUBREL or at PUBLISH: both codes are the standard's.
         let frame = writer.frame();
-        assert!(
-            frame == ack(PUBREC, 9) || frame == unheard(PUBREC, version, 9),
-            "{}",
-            hex::dump(&frame)
-        );
+        assert!(frame == ack(PUBREC, 9) || frame == unheard(PUBREC, version, 9), "{}", hex::dump(&frame));
         writer.send(ack(PUBREL, 9));
         writer.expect(ack(PUBCOMP, 9));
     }
@@ -152,11 +144,7 @@ fn a_large_payload_arrives_whole() {
         reader.subscribe("large", 1);
         Client::clean(&broker, version, "writer").publish("large", &payload, 1);
         let delivery = reader.delivery();
-        assert!(
-            delivery.payload == payload,
-            "{} bytes came",
-            delivery.payload.len()
-        );
+        assert!(delivery.payload == payload, "{} bytes came", delivery.payload.len());
     }
 }
 

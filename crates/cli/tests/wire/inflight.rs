@@ -16,10 +16,7 @@ fn the_window_is_max_inflight_messages(shards: usize) {
     if !broker::ours() {
         return; // Mosquitto 2.0 sends one more.
     }
-    let broker = Conf::open()
-        .line("max_inflight_messages 3")
-        .shards(shards)
-        .start();
+    let broker = Conf::open().line("max_inflight_messages 3").shards(shards).start();
     let mut reader = Client::clean(&broker, V4, "reader");
     reader.subscribe("n", 1);
     publish_numbers(&broker, "n", 6);
@@ -107,21 +104,14 @@ fn a_repeat_takes_no_second_place() {
     }
     writer.send(Publish::new(V5, "t", "m").qos(2, 20).dup().bytes());
     let again = writer.frame();
-    assert_eq!(
-        (again[0], &again[2..4]),
-        (PUBREC, &[0, 20][..]),
-        "{}",
-        hex::dump(&again)
-    );
+    assert_eq!((again[0], &again[2..4]), (PUBREC, &[0, 20][..]), "{}", hex::dump(&again));
     writer.send(ack(PUBREL, 20));
     writer.expect(ack(PUBCOMP, 20));
 }
 
 fn max_queued_messages_limits_an_absent_client(shards: usize) {
-    let conf = Conf::open()
-        .line("max_inflight_messages 5")
-        .line("max_queued_messages 10")
-        .line("sys_interval 1");
+    let conf =
+        Conf::open().line("max_inflight_messages 5").line("max_queued_messages 10").line("sys_interval 1");
     let broker = conf.shards(shards).start();
     let durable = Connect::new(V4, "absent").durable();
     let (mut reader, _) = Client::open(&broker, &durable);
@@ -140,14 +130,8 @@ fn max_queued_messages_limits_an_absent_client(shards: usize) {
     assert_eq!(kept, (0..kept.len()).collect::<Vec<_>>());
     let mut sys = Sys::watch(&broker);
     let dropped = (40 - kept.len()).to_string();
-    let counted = sys.until(5 * SECOND, |sys| {
-        sys.value("publish/messages/dropped") == Some(&dropped)
-    });
-    assert!(
-        counted,
-        "{:?} counted of {dropped}",
-        sys.value("publish/messages/dropped")
-    );
+    let counted = sys.until(5 * SECOND, |sys| sys.value("publish/messages/dropped") == Some(&dropped));
+    assert!(counted, "{:?} counted of {dropped}", sys.value("publish/messages/dropped"));
 }
 
 // [MQTT-3.1.2-24]: what does not fit the client is not sent, and the rest goes on.

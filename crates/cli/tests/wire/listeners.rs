@@ -26,10 +26,7 @@ fn max_connections_turns_the_next_one_away() {
     let again = poll(10 * SECOND, || {
         let mut client = Client::raw(&broker, V4);
         client.send(Connect::new(V4, "again").bytes());
-        client
-            .frame_within(SECOND)
-            .filter(|frame| frame[..] == [0x20, 2, 0, 0])
-            .map(|_| client)
+        client.frame_within(SECOND).filter(|frame| frame[..] == [0x20, 2, 0, 0]).map(|_| client)
     });
     assert!(again.is_some(), "the freed place is not given away");
 }
@@ -38,9 +35,7 @@ fn mount_point_prefixes_every_topic(shards: usize) {
     if !broker::ours() {
         return; // Debian's Mosquitto 2.0.11 forgets to take the prefix off.
     }
-    let conf = Conf::open()
-        .line("mount_point inner/")
-        .line("listener {port2} 127.0.0.1");
+    let conf = Conf::open().line("mount_point inner/").line("listener {port2} 127.0.0.1");
     let broker = conf.shards(shards).start();
     let mut outside = Client::over(tcp(broker.port_n(2)), V5);
     outside.handshake(&Connect::new(V5, "outside"));
@@ -56,9 +51,7 @@ fn mount_point_prefixes_every_topic(shards: usize) {
     outside.receive("inner/a/b", "from outside");
     inside.receive("a/b", "from outside");
     let will = Publish::new(V4, "a/will", "gone");
-    Client::open(&broker, &Connect::new(V4, "mortal").will(will))
-        .0
-        .cut();
+    Client::open(&broker, &Connect::new(V4, "mortal").will(will)).0.cut();
     outside.receive("inner/a/will", "gone");
     inside.receive("a/will", "gone");
     // A response topic is a topic as well, but a property is carried as it is.
@@ -131,11 +124,7 @@ fn a_will_above_max_qos_is_refused() {
     }
     let broker = Conf::open().line("max_qos 1").start();
     let mut will = Client::raw(&broker, V5);
-    will.send(
-        Connect::new(V5, "will")
-            .will(Publish::new(V5, "w", "m").qos(2, 0))
-            .bytes(),
-    );
+    will.send(Connect::new(V5, "will").will(Publish::new(V5, "w", "m").qos(2, 0)).bytes());
     will.expect([0x20, 3, 0, 0x9B, 0]);
     will.expect_close();
 }
@@ -156,10 +145,7 @@ fn a_unix_socket_is_a_listener() {
 
 #[test]
 fn listeners_share_the_broker_and_keep_their_options() {
-    let conf = Conf::open()
-        .line("max_qos 0")
-        .line("listener {port2} 127.0.0.1")
-        .line("max_qos 2");
+    let conf = Conf::open().line("max_qos 0").line("listener {port2} 127.0.0.1").line("max_qos 2");
     let broker = conf.start();
     let mut low = Client::clean(&broker, V5, "low");
     low.subscribe("t", 0);
@@ -187,9 +173,7 @@ fn per_listener_settings_keep_accounts_apart() {
     anonymous.send(Connect::new(V4, "x").bytes());
     anonymous.expect([0x20, 2, 0, 5]);
     anonymous.expect_close();
-    Client::open(&broker, &Connect::new(V4, "x").login("alice", "secret"))
-        .0
-        .disconnect();
+    Client::open(&broker, &Connect::new(V4, "x").login("alice", "secret")).0.disconnect();
     let mut open = Client::over(tcp(broker.port_n(2)), V4);
     open.handshake(&Connect::new(V4, "x"));
 }
@@ -197,9 +181,7 @@ fn per_listener_settings_keep_accounts_apart() {
 // Without a listener line the broker serves this machine only, on the port of `-p`.
 #[test]
 fn local_only_mode_listens_on_loopback() {
-    let conf = Conf::empty()
-        .line("user root")
-        .line("# port of the command line: {port}");
+    let conf = Conf::empty().line("user root").line("# port of the command line: {port}");
     let broker = conf.argument("-p").argument("{port}").start();
     plain(&broker, "local").disconnect();
     let six = std::net::TcpStream::connect(("::1", broker.port()));
@@ -208,10 +190,7 @@ fn local_only_mode_listens_on_loopback() {
     let port = format!(":{:04X} 00000000:0000 0A", broker.port());
     let addresses: Vec<&str> = listening.lines().filter(|line| line.contains(&port)).collect();
     let loopback = addresses.iter().all(|line| line.contains("0100007F:"));
-    assert!(
-        !addresses.is_empty() && loopback,
-        "not on loopback alone: {addresses:?}"
-    );
+    assert!(!addresses.is_empty() && loopback, "not on loopback alone: {addresses:?}");
 }
 
 on_shards!(mount_point_prefixes_every_topic);

@@ -17,20 +17,13 @@ fn a_bad_configuration_names_file_and_line_and_exits_3() {
         assert_eq!(finished.code, Some(3), "{line}: {}", finished.log);
         assert!(finished.log.contains(message), "{line}: {}", finished.log);
         let place = finished.log.lines().find(|text| text.contains("Error found at "));
-        assert!(
-            place.is_some_and(|text| text.ends_with("mosquitto.conf:2.")),
-            "{line}: {}",
-            finished.log
-        );
+        assert!(place.is_some_and(|text| text.ends_with("mosquitto.conf:2.")), "{line}: {}", finished.log);
     }
 }
 
 #[test]
 fn a_missing_configuration_file_exits_3() {
-    let finished = Conf::empty()
-        .argument("-c")
-        .argument("{dir}/missing.conf")
-        .run_to_end();
+    let finished = Conf::empty().argument("-c").argument("{dir}/missing.conf").run_to_end();
     assert_eq!(finished.code, Some(3), "{}", finished.log);
     assert!(finished.log.contains("missing.conf"), "{}", finished.log);
 }
@@ -45,11 +38,7 @@ fn a_port_in_use_exits_1_and_names_the_port() {
         .line("allow_anonymous true")
         .run_to_end();
     assert_eq!(finished.code, Some(1), "{}", finished.log);
-    assert!(
-        finished.log.contains("in use") && finished.log.contains(&port.to_string()),
-        "{}",
-        finished.log
-    );
+    assert!(finished.log.contains("in use") && finished.log.contains(&port.to_string()), "{}", finished.log);
 }
 
 #[test]
@@ -57,12 +46,7 @@ fn a_bad_password_file_exits_13() {
     if !broker::ours() {
         return; // Mosquitto 2.0 has exit code 1 here and reads on past some of these lines.
     }
-    for content in [
-        "alice:not a hash\n",
-        "alice:$9$x$y\n",
-        ":$6$a$b\n",
-        "alice:$7$4000000000$AAAA$AAAA\n",
-    ] {
+    for content in ["alice:not a hash\n", "alice:$9$x$y\n", ":$6$a$b\n", "alice:$7$4000000000$AAAA$AAAA\n"] {
         let finished = Conf::accounts().file("passwd", content).run_to_end();
         assert_eq!(finished.code, Some(13), "{content}: {}", finished.log);
         assert!(finished.log.contains("passwd"), "{}", finished.log);
@@ -84,16 +68,9 @@ fn test_config_checks_and_leaves() {
     let good = Conf::open().argument("--test-config").run_to_end();
     assert_eq!(good.code, Some(0), "{}", good.log);
     assert!(good.log.contains("Configuration file is OK."), "{}", good.log);
-    let bad = Conf::open()
-        .line("bad_line here")
-        .argument("--test-config")
-        .run_to_end();
+    let bad = Conf::open().line("bad_line here").argument("--test-config").run_to_end();
     assert_eq!(bad.code, Some(3), "{}", bad.log);
-    assert!(
-        bad.log.contains("Error found at ") && bad.log.contains(":4."),
-        "{}",
-        bad.log
-    );
+    assert!(bad.log.contains("Error found at ") && bad.log.contains(":4."), "{}", bad.log);
 }
 
 #[test]
@@ -101,12 +78,8 @@ fn what_this_build_cannot_do_is_refused_and_never_ignored() {
     if !broker::ours() {
         return;
     }
-    let rows = [
-        "certfile /nonexistent/cert.pem",
-        "persistence true",
-        "connection bridge",
-        "plugin /lib/x.so",
-    ];
+    let rows =
+        ["certfile /nonexistent/cert.pem", "persistence true", "connection bridge", "plugin /lib/x.so"];
     for line in rows {
         let conf = Conf::open().line(line);
         let conf = if line.starts_with("connection") {
@@ -114,11 +87,8 @@ fn what_this_build_cannot_do_is_refused_and_never_ignored() {
         } else {
             conf
         };
-        let conf = if line.starts_with("certfile") {
-            conf.line("keyfile /nonexistent/key.pem")
-        } else {
-            conf
-        };
+        let conf =
+            if line.starts_with("certfile") { conf.line("keyfile /nonexistent/key.pem") } else { conf };
         let finished = conf.run_to_end();
         assert_ne!(finished.code, Some(0), "{line}");
         let word = line.split(' ').next().unwrap();
@@ -187,10 +157,8 @@ fn a_broken_reload_keeps_the_old_configuration() {
 fn connections_are_logged_as_scripts_expect() {
     let broker = Conf::accounts().start();
     let from = broker.log_bytes();
-    let (client, _) = Client::open(
-        &broker,
-        &Connect::new(V5, "logged").keepalive(42).login("alice", "secret"),
-    );
+    let (client, _) =
+        Client::open(&broker, &Connect::new(V5, "logged").keepalive(42).login("alice", "secret"));
     broker.wait_log(from, " as logged (p5, c1, k42, u'alice').");
     client.disconnect();
     broker.wait_log(from, "Client logged");
@@ -216,19 +184,12 @@ fn a_log_file_is_reopened_at_sighup() {
     let (path, moved) = (broker.dir().join("broker.log"), broker.dir().join("broker.log.1"));
     plain(&broker, "first").disconnect();
     let logged = |path: &std::path::Path, text: &str| {
-        poll(10 * SECOND, || {
-            std::fs::read_to_string(path)
-                .ok()
-                .filter(|log| log.contains(text))
-        })
+        poll(10 * SECOND, || std::fs::read_to_string(path).ok().filter(|log| log.contains(text)))
     };
     assert!(logged(&path, "as first").is_some());
     std::fs::rename(&path, &moved).unwrap();
     broker.signal("HUP");
-    assert!(
-        poll(10 * SECOND, || path.exists().then_some(())).is_some(),
-        "not reopened"
-    );
+    assert!(poll(10 * SECOND, || path.exists().then_some(())).is_some(), "not reopened");
     plain(&broker, "second").disconnect();
     assert!(logged(&path, "as second").is_some());
 }

@@ -15,11 +15,7 @@ fn publish_in_windows(broker: &Broker, name: &str, qos: u8) {
     for window in (0..EACH).collect::<Vec<_>>().chunks(10) {
         let bytes: Vec<u8> = window
             .iter()
-            .flat_map(|n| {
-                Publish::new(V4, "order", format!("{name} {n}"))
-                    .qos(qos, *n as u16 + 1)
-                    .bytes()
-            })
+            .flat_map(|n| Publish::new(V4, "order", format!("{name} {n}")).qos(qos, *n as u16 + 1).bytes())
             .collect();
         writer.send(bytes);
         if qos == 2 {
@@ -40,9 +36,7 @@ fn publish_in_windows(broker: &Broker, name: &str, qos: u8) {
 
 fn order_is_kept_between_any_two_clients(shards: usize) {
     for qos in 0..=2 {
-        let conf = Conf::open()
-            .line("max_inflight_messages 50")
-            .line("max_queued_messages 0");
+        let conf = Conf::open().line("max_inflight_messages 50").line("max_queued_messages 0");
         let broker = Arc::new(conf.shards(shards).start());
         let mut readers: Vec<Client> = (0..4)
             .map(|n| {

@@ -19,9 +19,7 @@ fn odd_order() -> Vec<Vec<u8>> {
 }
 
 fn publish_odd(topic: &str) -> Publish {
-    odd_order()
-        .into_iter()
-        .fold(Publish::new(V5, topic, "m").qos(1, 1), Publish::property)
+    odd_order().into_iter().fold(Publish::new(V5, topic, "m").qos(1, 1), Publish::property)
 }
 
 // Mosquitto keeps the publisher's order; the standard demands it for user properties [MQTT-3.3.2-18].
@@ -47,10 +45,7 @@ fn retained_messages_keep_theirs(shards: usize) {
     writer.send(publish_odd("kept").retain().bytes());
     writer.frame();
     let mut reader = Client::clean(&broker, V5, "reader");
-    assert_eq!(
-        reader.subscribe("kept", 1).receive("kept", "m").properties,
-        odd_order().concat()
-    );
+    assert_eq!(reader.subscribe("kept", 1).receive("kept", "m").properties, odd_order().concat());
 }
 
 fn queued_messages_keep_theirs(shards: usize) {
@@ -77,13 +72,7 @@ fn request_and_response(shards: usize) {
         .property(prop::text(prop::CORRELATION_DATA, "42"));
     requester.send(request.bytes());
     let asked = properties(&responder.receive("service", "question").properties);
-    let value = |id| {
-        asked
-            .iter()
-            .find(|(i, _)| *i == id)
-            .map(|(_, value)| value[2..].to_vec())
-            .unwrap()
-    };
+    let value = |id| asked.iter().find(|(i, _)| *i == id).map(|(_, value)| value[2..].to_vec()).unwrap();
     let topic = String::from_utf8(value(prop::RESPONSE_TOPIC)).unwrap();
     let response = Publish::new(V5, &topic, "reply")
         .property(prop::text(prop::CORRELATION_DATA, value(prop::CORRELATION_DATA)));

@@ -20,10 +20,7 @@ fn a_retained_message_meets_the_next_subscriber(shards: usize) {
             writer.publish_retained("keep/this", &payload, qos);
             let mut reader = Client::clean(&broker, version, "reader");
             let delivery = reader.subscribe("keep/+", 1).receive("keep/this", &payload);
-            assert_eq!(
-                (delivery.retain, delivery.qos, delivery.dup),
-                (true, qos.min(1), false)
-            );
+            assert_eq!((delivery.retain, delivery.qos, delivery.dup), (true, qos.min(1), false));
             reader.expect_silence();
             reader.disconnect();
         }
@@ -107,9 +104,8 @@ fn retain_as_published(shards: usize) {
 fn an_acknowledged_retained_message_is_there_for_everybody(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut writer = Client::clean(&broker, V4, "writer");
-    let mut readers: Vec<Client> = (0..16)
-        .map(|n| Client::clean(&broker, V4, &format!("reader{n}")))
-        .collect();
+    let mut readers: Vec<Client> =
+        (0..16).map(|n| Client::clean(&broker, V4, &format!("reader{n}"))).collect();
     for round in 0..10 {
         let topic = format!("seen/{round}");
         writer.publish_retained(&topic, "m", 1);
@@ -158,11 +154,7 @@ fn retain_available_false_is_announced_and_enforced() {
     old.send(Publish::new(V4, "t", "m").retain().bytes());
     old.expect_close();
     let mut will = Client::raw(&broker, V5);
-    will.send(
-        Connect::new(V5, "will")
-            .will(Publish::new(V5, "t", "m").retain())
-            .bytes(),
-    );
+    will.send(Connect::new(V5, "will").will(Publish::new(V5, "t", "m").retain()).bytes());
     will.expect([0x20, 3, 0, 0x9A, 0]);
     will.expect_close();
 }

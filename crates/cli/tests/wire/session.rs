@@ -25,9 +25,7 @@ fn a_kept_session_is_resumed_with_its_subscriptions(shards: usize) {
         writer.publish("kept", "m", 1);
         second.receive("kept", "m");
         second.disconnect();
-        Client::open(&broker, &Connect::new(version, format!("keeper{}", version.0)))
-            .0
-            .disconnect();
+        Client::open(&broker, &Connect::new(version, format!("keeper{}", version.0))).0.disconnect();
     }
 }
 
@@ -49,17 +47,12 @@ fn messages_wait_for_an_absent_client(shards: usize) {
         }
         reader.expect_silence();
         reader.disconnect();
-        Client::open(&broker, &Connect::new(version, "absent"))
-            .0
-            .disconnect();
+        Client::open(&broker, &Connect::new(version, "absent")).0.disconnect();
     }
 }
 
 fn queue_qos0_messages_keeps_qos_0_too(shards: usize) {
-    let broker = Conf::open()
-        .line("queue_qos0_messages true")
-        .shards(shards)
-        .start();
+    let broker = Conf::open().line("queue_qos0_messages true").shards(shards).start();
     let durable = Connect::new(V4, "absent").durable();
     Client::open(&broker, &durable).0.subscribe("wait", 0);
     // The connection above is gone without DISCONNECT; a second one makes sure that the broker knows.
@@ -84,13 +77,8 @@ fn clean_start_discards_everything(shards: usize) {
         clean.expect_silence();
         clean.disconnect();
         let (_, connack) = Client::open(&broker, &durable);
-        assert!(
-            !present(&connack),
-            "{version:?}: the clean session left nothing behind"
-        );
-        Client::open(&broker, &Connect::new(version, "fresh"))
-            .0
-            .disconnect();
+        assert!(!present(&connack), "{version:?}: the clean session left nothing behind");
+        Client::open(&broker, &Connect::new(version, "fresh")).0.disconnect();
     }
 }
 
@@ -120,17 +108,11 @@ fn disconnect_can_end_a_session_or_lengthen_it() {
     let broker = Conf::open().start();
     let durable = Connect::new(V5, "changer").durable();
     let (mut client, _) = Client::open(&broker, &durable);
-    client.send(packet(
-        0xE0,
-        [vec![0], block(&[prop::four(prop::SESSION_EXPIRY, 0)])].concat(),
-    ));
+    client.send(packet(0xE0, [vec![0], block(&[prop::four(prop::SESSION_EXPIRY, 0)])].concat()));
     client.expect_close();
     let (mut client, connack) = Client::open(&broker, &durable);
     assert!(!present(&connack), "expiry 0 in DISCONNECT ends the session");
-    client.send(packet(
-        0xE0,
-        [vec![0], block(&[prop::four(prop::SESSION_EXPIRY, 7200)])].concat(),
-    ));
+    client.send(packet(0xE0, [vec![0], block(&[prop::four(prop::SESSION_EXPIRY, 7200)])].concat()));
     client.expect_close();
     let (_, connack) = Client::open(&broker, &durable);
     assert!(present(&connack));
@@ -140,10 +122,7 @@ fn disconnect_can_end_a_session_or_lengthen_it() {
 fn disconnect_cannot_give_a_session_that_connect_did_not_ask_for() {
     let broker = Conf::open().start();
     let mut client = Client::clean(&broker, V5, "changer");
-    client.send(packet(
-        0xE0,
-        [vec![0], block(&[prop::four(prop::SESSION_EXPIRY, 60)])].concat(),
-    ));
+    client.send(packet(0xE0, [vec![0], block(&[prop::four(prop::SESSION_EXPIRY, 60)])].concat()));
     client.expect_disconnect(0x82);
 }
 
@@ -152,14 +131,9 @@ fn persistent_client_expiration_caps_old_clients() {
     if !broker::ours() {
         return; // Mosquitto 2.0 has no unit shorter than an hour.
     }
-    let broker = Conf::open()
-        .line("sys_interval 1")
-        .line("persistent_client_expiration 1s")
-        .start();
+    let broker = Conf::open().line("sys_interval 1").line("persistent_client_expiration 1s").start();
     let mut sys = Sys::watch(&broker);
-    Client::open(&broker, &Connect::new(V4, "old").durable())
-        .0
-        .disconnect();
+    Client::open(&broker, &Connect::new(V4, "old").durable()).0.disconnect();
     let gone = sys.until(20 * SECOND, |sys| sys.value("clients/expired") == Some("1"));
     assert!(gone, "clients/expired never became 1");
 }
@@ -222,9 +196,7 @@ fn unacknowledged_messages_are_sent_again(shards: usize) {
         let (mut reader, _) = Client::open(&broker, &durable);
         reader.expect_silence();
         reader.disconnect();
-        Client::open(&broker, &Connect::new(version, "again"))
-            .0
-            .disconnect();
+        Client::open(&broker, &Connect::new(version, "again")).0.disconnect();
     }
 }
 
@@ -250,9 +222,7 @@ fn a_qos_2_publish_is_completed_on_the_next_connection(shards: usize) {
         reader.receive("once", "marker");
         writer.send(DISCONNECT);
         writer.expect_close();
-        Client::open(&broker, &Connect::new(version, "writer"))
-            .0
-            .disconnect();
+        Client::open(&broker, &Connect::new(version, "writer")).0.disconnect();
     }
 }
 

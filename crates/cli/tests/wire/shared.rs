@@ -50,10 +50,7 @@ fn each_message_goes_to_one_member(shards: usize) {
         send_work(&broker, 80);
         let (shares, seen) = collect(&mut members, 80);
         assert_eq!(seen, (0..80).map(|n| (n, 1)).collect());
-        assert!(
-            shares.iter().all(|share| *share > 0),
-            "somebody was left out: {shares:?}"
-        );
+        assert!(shares.iter().all(|share| *share > 0), "somebody was left out: {shares:?}");
         for member in &mut members {
             member.expect_silence();
         }

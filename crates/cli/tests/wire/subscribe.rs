@@ -63,27 +63,17 @@ fn matching(shards: usize) {
         writer.publish("marker", "", 0);
         let first = reader.delivery().topic;
         // `#` and `+` match the marker too: once for each subscription.
-        assert_eq!(
-            first == topic,
-            matches,
-            "filter {filter:?}, topic {topic:?}, came {first:?}"
-        );
+        assert_eq!(first == topic, matches, "filter {filter:?}, topic {topic:?}, came {first:?}");
         reader.cut();
     }
 }
 
 // Mosquitto 2.1: one copy for each subscription, at that subscription's QoS.
 fn overlapping_subscriptions_get_a_copy_each(shards: usize) {
-    let broker = Conf::open()
-        .line("allow_duplicate_messages true")
-        .shards(shards)
-        .start();
+    let broker = Conf::open().line("allow_duplicate_messages true").shards(shards).start();
     for version in VERSIONS {
         let mut reader = Client::clean(&broker, version, "reader");
-        reader
-            .subscribe("over/lap", 0)
-            .subscribe("over/+", 1)
-            .subscribe("over/#", 2);
+        reader.subscribe("over/lap", 0).subscribe("over/+", 1).subscribe("over/#", 2);
         Client::clean(&broker, version, "writer").publish("over/lap", "m", 2);
         let mut grades: Vec<u8> = (0..3).map(|_| reader.receive_any().qos).collect();
         grades.sort_unstable();
@@ -116,41 +106,28 @@ fn subscribing_again_replaces(shards: usize) {
 
 /// Subscribes with a subscription identifier.
 fn subscribe_with_id(client: &mut Client, filter: &str, id: usize) {
-    let subscribe = Subscribe::new(V5, 1, filter, 1)
-        .property(prop::var(prop::SUBSCRIPTION_ID, id))
-        .bytes();
+    let subscribe = Subscribe::new(V5, 1, filter, 1).property(prop::var(prop::SUBSCRIPTION_ID, id)).bytes();
     client.send(subscribe);
     client.expect([0x90, 4, 0, 1, 0, 1]);
 }
 
 fn subscription_identifiers_come_back(shards: usize) {
-    let broker = Conf::open()
-        .line("allow_duplicate_messages true")
-        .shards(shards)
-        .start();
+    let broker = Conf::open().line("allow_duplicate_messages true").shards(shards).start();
     let mut reader = Client::clean(&broker, V5, "reader");
     subscribe_with_id(&mut reader, "id/one", 1);
     subscribe_with_id(&mut reader, "id/#", 268_435_455);
     reader.subscribe("id/+", 1);
     Client::clean(&broker, V4, "writer").publish("id/one", "m", 1);
-    let mut ids: Vec<Vec<(u8, Vec<u8>)>> = (0..3)
-        .map(|_| properties(&reader.receive_any().properties))
-        .collect();
+    let mut ids: Vec<Vec<(u8, Vec<u8>)>> =
+        (0..3).map(|_| properties(&reader.receive_any().properties)).collect();
     ids.sort();
-    let wanted = [
-        vec![],
-        vec![(0x0B, vec![1])],
-        vec![(0x0B, vec![0xFF, 0xFF, 0xFF, 0x7F])],
-    ];
+    let wanted = [vec![], vec![(0x0B, vec![1])], vec![(0x0B, vec![0xFF, 0xFF, 0xFF, 0x7F])]];
     assert_eq!(ids, wanted);
     // A changed identifier replaces the old one, and none removes it.
     subscribe_with_id(&mut reader, "only", 5);
     subscribe_with_id(&mut reader, "only", 6);
     Client::clean(&broker, V4, "writer").publish("only", "m", 1);
-    assert_eq!(
-        properties(&reader.receive("only", "m").properties),
-        [(0x0B, vec![6])]
-    );
+    assert_eq!(properties(&reader.receive("only", "m").properties), [(0x0B, vec![6])]);
     reader.subscribe("only", 1);
     Client::clean(&broker, V4, "writer").publish("only", "m", 1);
     assert_eq!(properties(&reader.receive("only", "m").properties), []);
@@ -161,10 +138,7 @@ fn a_retained_replay_carries_the_identifier(shards: usize) {
     Client::clean(&broker, V4, "writer").publish_retained("id/kept", "m", 1);
     let mut reader = Client::clean(&broker, V5, "reader");
     subscribe_with_id(&mut reader, "id/kept", 7);
-    assert_eq!(
-        properties(&reader.receive("id/kept", "m").properties),
-        [(0x0B, vec![7])]
-    );
+    assert_eq!(properties(&reader.receive("id/kept", "m").properties), [(0x0B, vec![7])]);
 }
 
 fn no_local_keeps_own_messages_away(shards: usize) {
@@ -194,9 +168,8 @@ fn a_client_hears_itself(shards: usize) {
 fn after_suback_nothing_is_missed(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut reader = Client::clean(&broker, V4, "reader");
-    let mut writers: Vec<Client> = (0..16)
-        .map(|n| Client::clean(&broker, V4, &format!("writer{n}")))
-        .collect();
+    let mut writers: Vec<Client> =
+        (0..16).map(|n| Client::clean(&broker, V4, &format!("writer{n}"))).collect();
     for round in 0..20 {
         for (number, writer) in writers.iter_mut().enumerate() {
             let topic = format!("fresh/{round}/{number}");
@@ -215,11 +188,7 @@ fn refuse_subscribe_refuses_exactly_that_filter() {
     let broker = Conf::open().line("refuse_subscribe #").start();
     for (version, code) in [(V4, 0x80), (V5, 0x87)] {
         let mut client = Client::clean(&broker, version, "curious");
-        client.send(
-            Subscribe::new(version, 1, "#", 0)
-                .filter("xpert2018/#", 0)
-                .bytes(),
-        );
+        client.send(Subscribe::new(version, 1, "#", 0).filter("xpert2018/#", 0).bytes());
         let suback = client.frame();
         assert_eq!(decode::suback_codes(version, &suback), [code, 0]);
     }

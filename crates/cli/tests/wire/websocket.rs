@@ -9,18 +9,14 @@ use crate::kit::*;
 
 /// An open broker with a WebSocket listener on its second port.
 fn conf() -> Conf {
-    Conf::open()
-        .line("listener {port2} 127.0.0.1")
-        .line("protocol websockets")
+    Conf::open().line("listener {port2} 127.0.0.1").line("protocol websockets")
 }
 
 /// Opens a WebSocket and gives the bare stream behind the handshake.
 fn upgraded(broker: &Broker) -> std::net::TcpStream {
     let mut stream = tcp(broker.port_n(2));
     stream.set_read_timeout(Some(10 * SECOND)).unwrap();
-    stream
-        .write_all(request("/mqtt", "Sec-WebSocket-Protocol: mqtt\r\n").as_bytes())
-        .unwrap();
+    stream.write_all(request("/mqtt", "Sec-WebSocket-Protocol: mqtt\r\n").as_bytes()).unwrap();
     let head = response_head(&mut stream);
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     stream
@@ -70,9 +66,7 @@ fn any_path_will_do() {
     let broker = conf().start();
     for path in ["/", "/mqtt", "/anything/else?query=1"] {
         let mut stream = tcp(broker.port_n(2));
-        stream
-            .write_all(request(path, "Sec-WebSocket-Protocol: mqtt\r\n").as_bytes())
-            .unwrap();
+        stream.write_all(request(path, "Sec-WebSocket-Protocol: mqtt\r\n").as_bytes()).unwrap();
         let head = response_head(&mut stream);
         assert!(head.starts_with("HTTP/1.1 101"), "{path}: {head}");
     }
@@ -82,12 +76,7 @@ fn any_path_will_do() {
 fn many_packets_in_a_frame() {
     let broker = conf().start();
     let mut stream = upgraded(&broker);
-    let packets = [
-        Connect::new(V4, "browser").bytes(),
-        PINGREQ.to_vec(),
-        PINGREQ.to_vec(),
-    ]
-    .concat();
+    let packets = [Connect::new(V4, "browser").bytes(), PINGREQ.to_vec(), PINGREQ.to_vec()].concat();
     stream.write_all(&frame(0x82, &packets)).unwrap();
     let mut bytes = Vec::new();
     while bytes.len() < 8 {
@@ -126,9 +115,7 @@ fn a_text_frame_closes() {
     }
     let broker = conf().start();
     let mut stream = upgraded(&broker);
-    stream
-        .write_all(&frame(0x81, &Connect::new(V4, "browser").bytes()))
-        .unwrap();
+    stream.write_all(&frame(0x81, &Connect::new(V4, "browser").bytes())).unwrap();
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).expect("the broker closes");
     assert_eq!(rest, [0x88, 2, 0x03, 0xEB], "close 1003, and no CONNACK");
@@ -142,25 +129,17 @@ fn an_unmasked_frame_closes() {
     let broker = conf().start();
     let mut stream = upgraded(&broker);
     let connect = Connect::new(V4, "browser").bytes();
-    stream
-        .write_all(&[&[0x82, connect.len() as u8][..], &connect].concat())
-        .unwrap();
+    stream.write_all(&[&[0x82, connect.len() as u8][..], &connect].concat()).unwrap();
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
-    assert!(
-        !rest.windows(4).any(|window| window == [0x20, 2, 0, 0]),
-        "{}",
-        hex::dump(&rest)
-    );
+    assert!(!rest.windows(4).any(|window| window == [0x20, 2, 0, 0]), "{}", hex::dump(&rest));
 }
 
 #[test]
 fn a_close_frame_is_answered() {
     let broker = conf().start();
     let mut stream = upgraded(&broker);
-    stream
-        .write_all(&frame(0x82, &Connect::new(V4, "browser").bytes()))
-        .unwrap();
+    stream.write_all(&frame(0x82, &Connect::new(V4, "browser").bytes())).unwrap();
     read(&mut stream, 6);
     stream.write_all(&frame(0x88, &[0x03, 0xE8])).unwrap();
     let mut rest = Vec::new();
@@ -191,10 +170,7 @@ fn upgrades_that_are_none_are_refused() {
         let head = response_head(&mut stream);
         let shown: String = request.chars().take(120).collect();
         // A reset after 100 KB of unread headers may swallow the answer.
-        assert!(
-            head.starts_with("HTTP/1.1 4") || head.is_empty(),
-            "{shown:?} got {head:?}"
-        );
+        assert!(head.starts_with("HTTP/1.1 4") || head.is_empty(), "{shown:?} got {head:?}");
     }
 }
 
@@ -213,10 +189,7 @@ fn origins_can_be_restricted() {
         let headers = format!("Sec-WebSocket-Protocol: mqtt\r\n{origin}");
         stream.write_all(request("/", &headers).as_bytes()).unwrap();
         let head = response_head(&mut stream);
-        assert!(
-            head.starts_with(&format!("HTTP/1.1 {status}")),
-            "{origin:?} got {head}"
-        );
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{origin:?} got {head}");
     }
 }
 

@@ -33,14 +33,10 @@ fn disconnect_discards_the_will(shards: usize) {
     let mut watcher = watcher(&broker);
     for version in VERSIONS {
         let will = Publish::new(version, "will/bye", "never");
-        Client::open(&broker, &Connect::new(version, "polite").will(will))
-            .0
-            .disconnect();
+        Client::open(&broker, &Connect::new(version, "polite").will(will)).0.disconnect();
         // A second life of the same client: whatever the first left behind comes before this.
         let will = Publish::new(version, "will/cut", "now");
-        Client::open(&broker, &Connect::new(version, "polite").will(will))
-            .0
-            .cut();
+        Client::open(&broker, &Connect::new(version, "polite").will(will)).0.cut();
         watcher.receive("will/cut", "now");
     }
 }
@@ -94,16 +90,10 @@ fn a_retained_will_is_retained(shards: usize) {
     let mut watcher = watcher(&broker);
     for version in VERSIONS {
         let will = Publish::new(version, "will/kept", "state").qos(1, 0).retain();
-        Client::open(&broker, &Connect::new(version, "mortal").will(will))
-            .0
-            .cut();
+        Client::open(&broker, &Connect::new(version, "mortal").will(will)).0.cut();
         watcher.receive("will/kept", "state");
         let mut late = Client::clean(&broker, version, "late");
-        assert!(
-            late.subscribe("will/kept", 1)
-                .receive("will/kept", "state")
-                .retain
-        );
+        assert!(late.subscribe("will/kept", 1).receive("will/kept", "state").retain);
         late.publish_retained("will/kept", "", 0);
         late.receive("will/kept", "");
         watcher.receive("will/kept", "");
@@ -116,9 +106,7 @@ fn an_empty_will_payload_is_sent() {
     let mut watcher = watcher(&broker);
     for version in VERSIONS {
         let will = Publish::new(version, "will/empty", "");
-        Client::open(&broker, &Connect::new(version, "mortal").will(will))
-            .0
-            .cut();
+        Client::open(&broker, &Connect::new(version, "mortal").will(will)).0.cut();
         watcher.receive("will/empty", "");
     }
 }
@@ -185,10 +173,7 @@ fn will_properties_travel_with_it() {
         .will_property(prop::user("b", "2"));
     Client::open(&broker, &connect).0.cut();
     let delivery = watcher.receive("will/props", "m");
-    let ids: Vec<u8> = properties(&delivery.properties)
-        .iter()
-        .map(|(id, _)| *id)
-        .collect();
+    let ids: Vec<u8> = properties(&delivery.properties).iter().map(|(id, _)| *id).collect();
     assert_eq!(ids.iter().filter(|id| **id == 0x26).count(), 2);
     assert!(ids.contains(&0x01) && ids.contains(&0x03), "{ids:?}");
     assert_eq!(ids.len(), 4, "{ids:?}");
@@ -201,12 +186,7 @@ fn a_will_is_not_sent_for_a_refused_connect() {
     watcher.subscribe("will/#", 2);
     let mut refused = Client::raw(&broker, V4);
     let will = Publish::new(V4, "will/no", "never");
-    refused.send(
-        Connect::new(V4, "refused")
-            .login("bob", "wrong")
-            .will(will)
-            .bytes(),
-    );
+    refused.send(Connect::new(V4, "refused").login("bob", "wrong").will(will).bytes());
     refused.expect([0x20, 2, 0, 5]);
     refused.expect_close();
     watcher.publish("will/marker", "m", 0);
@@ -223,11 +203,7 @@ fn stopping_the_broker_closes_with_a_reason() {
     assert_eq!(broker.stop(), Some(0));
     let (bytes, closed) = client.drain();
     assert!(closed);
-    assert!(
-        bytes.is_empty() || decode::reason(&bytes) == Some(0x8B),
-        "{}",
-        hex::dump(&bytes)
-    );
+    assert!(bytes.is_empty() || decode::reason(&bytes) == Some(0x8B), "{}", hex::dump(&bytes));
 }
 
 on_shards!(
