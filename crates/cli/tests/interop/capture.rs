@@ -53,18 +53,10 @@ impl Capture {
         });
         if started != Some(true) {
             eprintln!("skipped: no capture on loopback: {}", task.stderr());
-            assert!(
-                task.stderr().contains("permission"),
-                "tshark ended, and not because of missing rights"
-            );
+            assert!(task.stderr().contains("permission"), "tshark ended, and not because of missing rights");
             return None;
         }
-        Some(Self {
-            task,
-            tshark,
-            folder,
-            port,
-        })
+        Some(Self { task, tshark, folder, port })
     }
 
     /// A capture outside of any [`Space`].
@@ -79,12 +71,7 @@ impl Capture {
     #[track_caller]
     fn finish(mut self, last: &str) -> Recording {
         self.task.wait_stdout(&format!("[{last}]"));
-        let Self {
-            task,
-            tshark,
-            folder,
-            port,
-        } = self;
+        let Self { task, tshark, folder, port } = self;
         assert_eq!(task.stop("INT").code, Some(0));
         Recording { tshark, folder, port }
     }
@@ -161,10 +148,7 @@ struct Sides {
 impl Sides {
     fn new(client: &[&str], broker: &[&str]) -> Self {
         let owned = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect();
-        Self {
-            client: owned(client),
-            broker: owned(broker),
-        }
+        Self { client: owned(client), broker: owned(broker) }
     }
 }
 
@@ -241,11 +225,7 @@ fn version_5_packets(broker: &Broker) {
         client.send(publish.bytes());
         let mut frames = [client.frame(), client.frame()];
         frames.sort_by_key(|frame| frame[0]);
-        assert_eq!(
-            (frames[0][0] & 0xF0, frames[1][0] & 0xF0),
-            (0x30, 0x40),
-            "a delivery and PUBACK"
-        );
+        assert_eq!((frames[0][0] & 0xF0, frames[1][0] & 0xF0), (0x30, 0x40), "a delivery and PUBACK");
         let delivery = crate::kit::decode::delivery(V5, &frames[0]).expect("a delivery");
         client.acknowledge(&delivery);
     }
@@ -371,12 +351,7 @@ fn foreign_tshark_sees_the_notes_conversation() {
         ),
         Sides::new(&["Connect Command", notes], &["Connect Ack"]),
         Sides::new(
-            &[
-                "Connect Command",
-                "Publish Message (id=1) [test]",
-                "Publish Release (id=1)",
-                "Disconnect Req",
-            ],
+            &["Connect Command", "Publish Message (id=1) [test]", "Publish Release (id=1)", "Disconnect Req"],
             &["Connect Ack", "Publish Received (id=1)", "Publish Complete (id=1)"],
         ),
         Sides::new(
@@ -388,8 +363,5 @@ fn foreign_tshark_sees_the_notes_conversation() {
     let me = recording.read(&["-Y", "mqtt.clientid == \"Me\"", "-T", "fields", "-e", "mqtt.kalive"]);
     assert_eq!(me, "60\n", "the client of the notes");
     let accepted = recording.read(&["-O", "mqtt", "-Y", "mqtt.conack.val"]);
-    assert!(
-        accepted.contains("Return Code: Connection Accepted (0)"),
-        "{accepted}"
-    );
+    assert!(accepted.contains("Return Code: Connection Accepted (0)"), "{accepted}");
 }

@@ -11,9 +11,7 @@ use crate::runner;
 /// Gives the program that a variable names, or that is on the path; says what is missing otherwise.
 #[track_caller]
 pub fn program(variable: &str, name: &str) -> Option<PathBuf> {
-    let found = std::env::var_os(variable)
-        .map(PathBuf::from)
-        .or_else(|| on_path(name));
+    let found = std::env::var_os(variable).map(PathBuf::from).or_else(|| on_path(name));
     found.or_else(|| skip(&format!("{name} is not installed and {variable} is not set")))
 }
 
@@ -44,10 +42,7 @@ fn paho(variable: &str, version: &str) -> Option<PathBuf> {
     if output.code == Some(0) && output.stdout.starts_with(version) {
         return Some(python);
     }
-    skip(&format!(
-        "{} has no paho-mqtt {version}; set {variable}",
-        python.display()
-    ))
+    skip(&format!("{} has no paho-mqtt {version}; set {variable}", python.display()))
 }
 
 /// A Python with paho-mqtt 1.6.
@@ -70,9 +65,7 @@ pub fn mqttjs(script: &str) -> Option<Command> {
         return skip("PONDHAWK_MQTTJS is not set: it names the folder of MQTT.js");
     };
     let mut command = Command::new(node);
-    command
-        .arg(self::script(script))
-        .env("NODE_PATH", folder.join("node_modules"));
+    command.arg(self::script(script)).env("NODE_PATH", folder.join("node_modules"));
     Some(command)
 }
 

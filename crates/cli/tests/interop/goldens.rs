@@ -15,6 +15,7 @@ for_every_pair!(
     denied_publication,
     publisher_debug_lines,
     subscriber_debug_lines,
+    restricted_subscriber,
     assigned_client_id,
     output_formats,
     nothing_arrives,
@@ -43,26 +44,11 @@ fn wrong_password(pair: &Pair) {
     let publish = format!("{refused}Error: The connection was refused.\n");
     for account in ["-u user -P wrong", "-u nobody -P expert", "-u user"] {
         let rows = [
-            (
-                format!("mosquitto_sub -t # {account}"),
-                Output::new(5, "", refused),
-            ),
-            (
-                format!("mosquitto_sub -t # {account} -V 31"),
-                Output::new(5, "", refused),
-            ),
-            (
-                format!("mosquitto_sub -t # {account} -V 5"),
-                Output::new(135, "", refused_5),
-            ),
-            (
-                format!("mosquitto_pub -t test -m x {account}"),
-                Output::new(5, "", &*publish),
-            ),
-            (
-                format!("mosquitto_pub -t test -m x {account} -V 5"),
-                Output::new(135, "", &*publish_5),
-            ),
+            (format!("mosquitto_sub -t # {account}"), Output::new(5, "", refused)),
+            (format!("mosquitto_sub -t # {account} -V 31"), Output::new(5, "", refused)),
+            (format!("mosquitto_sub -t # {account} -V 5"), Output::new(135, "", refused_5)),
+            (format!("mosquitto_pub -t test -m x {account}"), Output::new(5, "", &*publish)),
+            (format!("mosquitto_pub -t test -m x {account} -V 5"), Output::new(135, "", &*publish_5)),
         ];
         for (line, expected) in rows {
             pair.expect(&broker, &line, expected);
@@ -85,26 +71,15 @@ fn denied_publication(pair: &Pair) {
              Client probe sending DISCONNECT\n"
         )
     };
-    pair.expect(
-        &broker,
-        &format!("{line} -q 1 -d"),
-        Output::new(0, debug(0), ""),
-    );
+    pair.expect(&broker, &format!("{line} -q 1 -d"), Output::new(0, debug(0), ""));
     let warning = "Warning: Publish 1 failed: Not authorized.\n";
-    pair.expect(
-        &broker,
-        &format!("{line} -q 1 -d -V 5"),
-        Output::new(0, debug(135), warning),
-    );
+    pair.expect(&broker, &format!("{line} -q 1 -d -V 5"), Output::new(0, debug(135), warning));
 }
 
 fn publisher_debug_lines(pair: &Pair) {
     let broker = pair.start(Conf::open());
     let rows = [
-        (
-            "-q 0",
-            "sending PUBLISH (d0, q0, r0, m1, 'demo/try', ... (4 bytes))\n",
-        ),
+        ("-q 0", "sending PUBLISH (d0, q0, r0, m1, 'demo/try', ... (4 bytes))\n"),
         (
             "-q 1",
             "sending PUBLISH (d0, q1, r0, m1, 'demo/try', ... (4 bytes))\n\
@@ -147,6 +122,19 @@ fn subscriber_debug_lines(pair: &Pair) {
     pair.expect(&broker, line, Output::new(0, expected, ""));
 }
 
+/// A filter that is wider than the access rules is granted; the rules hold for what is delivered.
+fn restricted_subscriber(pair: &Pair) {
+    let broker = pair.start(accounts());
+    let expected = "Client probe sending CONNECT\n\
+                    Client probe received CONNACK (0)\n\
+                    Client probe sending SUBSCRIBE (Mid: 1, Topic: #, QoS: 0, Options: 0x00)\n\
+                    Client probe received SUBACK\n\
+                    Subscribed (mid: 1): 0\n\
+                    Client probe sending DISCONNECT\n";
+    let line = "mosquitto_sub -d -i probe -t # -W 1 -u user -P expert";
+    pair.expect(&broker, line, Output::new(27, expected, "Timed out\n"));
+}
+
 /// In MQTT 5 the broker gives the name, and the tool uses it from then on.
 fn assigned_client_id(pair: &Pair) {
     let broker = pair.start(Conf::open());
@@ -155,9 +143,7 @@ fn assigned_client_id(pair: &Pair) {
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("Client (null) sending CONNECT"), "{text}");
     let second = lines.next().expect("a second line");
-    let id = second
-        .strip_prefix("Client ")
-        .and_then(|rest| rest.strip_suffix(" received CONNACK (0)"));
+    let id = second.strip_prefix("Client ").and_then(|rest| rest.strip_suffix(" received CONNACK (0)"));
     let id = id.unwrap_or_else(|| panic!("{text}"));
     assert!(id.starts_with("auto-") && id.len() == 41, "{id}");
     let rest: Vec<&str> = lines.collect();
@@ -181,10 +167,7 @@ fn output_formats(pair: &Pair) {
         ("-t a/1 -N", "two"),
         ("-t a/1 -F %t|%p|%q|%r|%l|%m|%%", "a/1|two|0|1|3|0|%\n"),
         ("-t a/1 -F %x:%X", "74776f:74776F\n"),
-        (
-            "-t a/1 -F [%8t][%-8p][%08l]",
-            "[     a/1][two     ][00000003]\n",
-        ),
+        ("-t a/1 -F [%8t][%-8p][%08l]", "[     a/1][two     ][00000003]\n"),
         ("-t a/1 -F a\\tb\\\\c", "a\tb\\c\n"),
         ("-t a/2 -q 1 -F %q%r", "11\n"),
     ];
@@ -192,9 +175,7 @@ fn output_formats(pair: &Pair) {
         let line = format!("mosquitto_sub -C 1 {arguments}");
         pair.expect(&broker, &line, Output::new(0, expected, ""));
     }
-    let json = pair
-        .run(&broker, "mosquitto_sub -C 1 -t a/2 -q 1 -F %J")
-        .success();
+    let json = pair.run(&broker, "mosquitto_sub -C 1 -t a/2 -q 1 -F %J").success();
     // Ours are the tools of 2.1, where this became a truth value.
     let retain = if pair.tools.maker() == Maker::Ours { "true" } else { "1" };
     let wanted = format!(
@@ -239,7 +220,18 @@ fn request_and_response(pair: &Pair) {
     let mut responder = runner::Task::start(&mut pair.tools.tool("mosquitto_sub", port, &wait));
     responder.wait_stdout("ready");
     let question = [
-        "-t", "ask", "-e", "answer", "-m", "question", "-D", "publish", "correlation-data", "17", "-W", "30",
+        "-t",
+        "ask",
+        "-e",
+        "answer",
+        "-m",
+        "question",
+        "-D",
+        "publish",
+        "correlation-data",
+        "17",
+        "-W",
+        "30",
     ];
     let mut asker = runner::Task::start(&mut pair.tools.tool("mosquitto_rr", port, &question));
     let heard = responder.end().success();
@@ -253,26 +245,11 @@ fn request_and_response(pair: &Pair) {
 /// Mistakes that need no broker.
 fn mistakes(tools: &Toolbox) {
     let rows = [
-        (
-            "mosquitto_pub -h no.such.host.invalid -t a -m b",
-            "Unable to connect (Lookup error.).\n",
-        ),
-        (
-            "mosquitto_pub -m b",
-            "Error: Both topic and message must be supplied.\n",
-        ),
-        (
-            "mosquitto_pub -t a",
-            "Error: Both topic and message must be supplied.\n",
-        ),
-        (
-            "mosquitto_sub",
-            "Error: You must specify a topic to subscribe to.\n",
-        ),
-        (
-            "mosquitto_pub -t a/# -m b",
-            "Error: Invalid publish topic 'a/#', does it contain '+' or '#'?\n",
-        ),
+        ("mosquitto_pub -h no.such.host.invalid -t a -m b", "Unable to connect (Lookup error.).\n"),
+        ("mosquitto_pub -m b", "Error: Both topic and message must be supplied.\n"),
+        ("mosquitto_pub -t a", "Error: Both topic and message must be supplied.\n"),
+        ("mosquitto_sub", "Error: You must specify a topic to subscribe to.\n"),
+        ("mosquitto_pub -t a/# -m b", "Error: Invalid publish topic 'a/#', does it contain '+' or '#'?\n"),
         (
             "mosquitto_sub -t a/#/b",
             "Error: Invalid subscription topic 'a/#/b', are all '+' and '#' wildcards correct?\n",

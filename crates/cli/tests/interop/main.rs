@@ -11,15 +11,18 @@
 mod kit;
 
 mod foreign;
+mod pairs;
 mod runner;
 mod space;
 mod toolbox;
 
-mod pairs;
-
 mod capture;
+mod conf_files;
 mod goldens;
 mod mqttjs;
 mod notes;
+mod passwd_files;
+mod signals;
 mod snippets;
+mod sys_names;
 mod verbatim;

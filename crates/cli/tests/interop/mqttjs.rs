@@ -49,11 +49,7 @@ fn converse(shards: usize) {
             let port = broker.port_n(if scheme == "ws" { 2 } else { 1 });
             let url = format!("{scheme}://127.0.0.1:{port}");
             let output = runner::run(command.args([&url, version]));
-            assert_eq!(
-                output,
-                Output::new(0, expected, ""),
-                "{scheme}, version {version}, {shards} shards"
-            );
+            assert_eq!(output, Output::new(0, expected, ""), "{scheme}, version {version}, {shards} shards");
         }
     }
 }

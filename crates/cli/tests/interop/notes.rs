@@ -44,10 +44,7 @@ struct Page {
 
 impl Page {
     fn read(text: &str) -> Self {
-        let mut page = Self {
-            fenced: Vec::new(),
-            quoted: Vec::new(),
-        };
+        let mut page = Self { fenced: Vec::new(), quoted: Vec::new() };
         for (index, part) in text.split("```").enumerate() {
             if index % 2 == 1 {
                 // The first line is the language.
@@ -84,11 +81,8 @@ fn the_data_is_what_the_notes_say() {
         return;
     };
     let page = Page::read(&text);
-    let commands: Vec<&str> = page
-        .commands()
-        .into_iter()
-        .filter(|line| !line.starts_with("docker "))
-        .collect();
+    let commands: Vec<&str> =
+        page.commands().into_iter().filter(|line| !line.starts_with("docker ")).collect();
     assert_eq!(commands, COMMANDS.lines().collect::<Vec<_>>());
     assert_eq!(page.fenced, [PUBLISH, SUBSCRIBE, AUTHENTICATION]);
 }

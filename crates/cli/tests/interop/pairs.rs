@@ -47,10 +47,7 @@ impl Pair {
     /// Makes both toolboxes; nothing when Debian's are wanted and not installed.
     #[track_caller]
     pub fn new(broker: Maker, tools: Maker) -> Option<Self> {
-        Some(Self {
-            broker: Toolbox::new(broker)?,
-            tools: Toolbox::new(tools)?,
-        })
+        Some(Self { broker: Toolbox::new(broker)?, tools: Toolbox::new(tools)? })
     }
 
     /// Starts the broker.

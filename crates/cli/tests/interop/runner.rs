@@ -27,11 +27,7 @@ pub struct Output {
 impl Output {
     /// An expected output.
     pub fn new(code: i32, stdout: impl Into<String>, stderr: impl Into<String>) -> Self {
-        Self {
-            code: Some(code),
-            stdout: stdout.into(),
-            stderr: stderr.into(),
-        }
+        Self { code: Some(code), stdout: stdout.into(), stderr: stderr.into() }
     }
 
     /// Requires exit code 0 and gives standard output.
@@ -59,25 +55,14 @@ impl Task {
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         let what = format!("{command:?}");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{what} does not start: {error}"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{what} does not start: {error}"));
         let (stdout, stderr) = (Bytes::default(), Bytes::default());
         let readers = vec![
             collect(child.stdout.take().expect("piped"), Arc::clone(&stdout)),
             collect(child.stderr.take().expect("piped"), Arc::clone(&stderr)),
         ];
-        Self {
-            child,
-            what,
-            stdout,
-            stderr,
-            readers,
-        }
+        Self { child, what, stdout, stderr, readers }
     }
 
     /// Process id.
@@ -110,30 +95,19 @@ impl Task {
     /// Waits until standard output contains a text.
     #[track_caller]
     pub fn wait_stdout(&mut self, wanted: &str) {
-        self.wait_text(wanted, Self::stdout);
-    }
-
-    /// Waits until standard error contains a text.
-    #[track_caller]
-    pub fn wait_stderr(&mut self, wanted: &str) {
-        self.wait_text(wanted, Self::stderr);
-    }
-
-    #[track_caller]
-    fn wait_text(&mut self, wanted: &str, source: fn(&Self) -> String) {
         let seen = poll(PATIENCE, || {
-            let ended = !self.runs();
-            let found = source(self).contains(wanted);
+            // Asked in this order: what was printed before the end is then read.
+            let ended = self.readers.iter().all(JoinHandle::is_finished);
+            let found = self.stdout().contains(wanted);
             (found || ended).then_some(found)
         });
-        if seen != Some(true) && !source(self).contains(wanted) {
-            panic!(
-                "{} never printed {wanted:?}\nstdout:\n{}\nstderr:\n{}",
-                self.what,
-                self.stdout(),
-                self.stderr()
-            );
-        }
+        assert!(
+            seen == Some(true),
+            "{} never printed {wanted:?}\nstdout:\n{}\nstderr:\n{}",
+            self.what,
+            self.stdout(),
+            self.stderr()
+        );
     }
 
     /// Sends a signal by its name.
@@ -154,27 +128,16 @@ impl Task {
         drop(self.child.stdin.take());
         let status: Option<ExitStatus> = poll(PATIENCE, || self.child.try_wait().expect("our own child"));
         let Some(status) = status else {
-            panic!(
-                "{} does not end\nstdout:\n{}\nstderr:\n{}",
-                self.what,
-                self.stdout(),
-                self.stderr()
-            );
+            panic!("{} does not end\nstdout:\n{}\nstderr:\n{}", self.what, self.stdout(), self.stderr());
         };
         // A grandchild may keep a pipe open: what has come within a second is what there is.
-        let done = poll(SECOND, || {
-            self.readers.iter().all(JoinHandle::is_finished).then_some(())
-        });
+        let done = poll(SECOND, || self.readers.iter().all(JoinHandle::is_finished).then_some(()));
         if done.is_some() {
             for reader in self.readers.drain(..) {
                 reader.join().expect("the reader does not panic");
             }
         }
-        Output {
-            code: status.code(),
-            stdout: self.stdout(),
-            stderr: self.stderr(),
-        }
+        Output { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
     }
 }
 

@@ -60,12 +60,8 @@ fn unmodified(maker: Maker) {
     let Some(_broker) = open_broker(&space, maker) else {
         return;
     };
-    let subscribe = [
-        &*script("subscribe_before.py"),
-        notes::SUBSCRIBE,
-        &*script("subscribe_after.py"),
-    ]
-    .concat();
+    let subscribe =
+        [&*script("subscribe_before.py"), notes::SUBSCRIBE, &*script("subscribe_after.py")].concat();
     let printed = conversation(&space, &interpreter, [&subscribe, notes::PUBLISH], &[]);
     assert_eq!(printed, golden("0"));
 }
@@ -122,9 +118,7 @@ fn foreign_paho1_fires_and_exits() {
         fire("expert");
         let mut seen = vec![0; SHOTS];
         for _ in 0..SHOTS {
-            let frame = counter
-                .frame_within(20 * SECOND)
-                .unwrap_or_else(|| panic!("lost: {seen:?}"));
+            let frame = counter.frame_within(20 * SECOND).unwrap_or_else(|| panic!("lost: {seen:?}"));
             let delivery = decode::delivery(V4, &frame).expect("a publication");
             let number = delivery.text().strip_prefix("shot ").map(str::to_owned);
             seen[number.expect("our text").parse::<usize>().unwrap()] += 1;
@@ -174,10 +168,7 @@ fn foreign_paho1_has_a_session_in_every_version() {
 #[test]
 fn foreign_paho1_has_a_session_over_websockets() {
     for protocol in ["MQTTv31", "MQTTv311", "MQTTv5"] {
-        let broker = Conf::open()
-            .line("listener {port2} 127.0.0.1")
-            .line("protocol websockets")
-            .start();
+        let broker = Conf::open().line("listener {port2} 127.0.0.1").line("protocol websockets").start();
         session(broker.port_n(2), protocol, "websockets");
     }
 }

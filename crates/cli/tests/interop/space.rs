@@ -10,7 +10,6 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::foreign;
 use crate::kit::{SECOND, poll};
 use crate::runner::{self, Output, Task};
 use crate::toolbox::Toolbox;
@@ -29,7 +28,8 @@ exec cat
 "#;
 
 /// Names that the notes use.
-const HOSTS: &str = "127.0.0.1 localhost test.mosquitto.org broker.hivemq.com iot.eclipse.org broker_ip\n::1 localhost\n";
+const HOSTS: &str =
+    "127.0.0.1 localhost test.mosquitto.org broker.hivemq.com iot.eclipse.org broker_ip\n::1 localhost\n";
 
 /// The corner.
 #[derive(Debug)]
@@ -58,17 +58,10 @@ impl Space {
         }
         std::fs::write(folder.path().join("hosts"), HOSTS).expect("a writable folder");
         let mut command = Command::new("unshare");
-        command
-            .args(unshare)
-            .args(["sh", "-c", KEEPER, "keeper"])
-            .arg(folder.path());
+        command.args(unshare).args(["sh", "-c", KEEPER, "keeper"]).arg(folder.path());
         let mut keeper = Task::start(&mut command);
         keeper.wait_stdout("ready");
-        Some(Self {
-            keeper,
-            folder,
-            flags,
-        })
+        Some(Self { keeper, folder, flags })
     }
 
     /// What the programs see as `/etc/mosquitto`.
@@ -134,10 +127,7 @@ impl Space {
 
     fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
-        command
-            .args(["-t", &self.keeper.pid().to_string()])
-            .args(self.flags)
-            .arg("--");
+        command.args(["-t", &self.keeper.pid().to_string()]).args(self.flags).arg("--");
         command
     }
 
@@ -149,9 +139,7 @@ impl Space {
             let rows = std::fs::read_to_string(path).unwrap_or_default();
             rows.lines().any(|row| {
                 let fields: Vec<&str> = row.split_whitespace().collect();
-                fields
-                    .get(1)
-                    .is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
+                fields.get(1).is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
                     && fields.get(3) == Some(&LISTEN)
             })
         })
@@ -175,6 +163,22 @@ fn make_folder(path: &Path) {
 #[derive(Debug)]
 pub struct SpaceBroker {
     task: Option<Task>,
+}
+
+impl SpaceBroker {
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.task().pid()
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        self.task().signal(name);
+    }
+
+    fn task(&self) -> &Task {
+        self.task.as_ref().expect("taken only when dropped")
+    }
 }
 
 impl Drop for SpaceBroker {

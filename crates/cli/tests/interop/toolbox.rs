@@ -74,18 +74,14 @@ impl Toolbox {
     /// One of the programs by its name. It finds no option file of the user's.
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.folder.path().join(name));
-        command
-            .env("HOME", self.folder.path())
-            .env_remove("XDG_CONFIG_HOME");
+        command.env("HOME", self.folder.path()).env_remove("XDG_CONFIG_HOME");
         command
     }
 
     /// A tool with its arguments, for the broker on a port of loopback.
     pub fn tool(&self, name: &str, port: u16, arguments: &[&str]) -> Command {
         let mut command = self.command(name);
-        command
-            .args(["-h", "127.0.0.1", "-p", &port.to_string()])
-            .args(arguments);
+        command.args(["-h", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
         command
     }
 

@@ -20,11 +20,7 @@ struct Pair {
 impl Pair {
     #[track_caller]
     fn new(broker: Maker, tools: Maker) -> Option<Self> {
-        Some(Self {
-            broker: Toolbox::new(broker)?,
-            tools: Toolbox::new(tools)?,
-            space: Space::open()?,
-        })
+        Some(Self { broker: Toolbox::new(broker)?, tools: Toolbox::new(tools)?, space: Space::open()? })
     }
 
     /// Starts the broker on port 1883 with a configuration.
@@ -87,10 +83,7 @@ fn broker_with_accounts(pair: &Pair) {
     let lines = ["user root", "listener 1883", "log_dest none"].join("\n");
     let files = "password_file /etc/mosquitto/passwd\nacl_file /etc/mosquitto/acl\n";
     pair.write("passwd", notes::ACCOUNTS);
-    pair.write(
-        "acl",
-        "user user\ntopic readwrite ready\ntopic readwrite test\ntopic write secret\n",
-    );
+    pair.write("acl", "user user\ntopic readwrite ready\ntopic readwrite test\ntopic write secret\n");
     let _broker = pair.start(&format!("{lines}\n{}{files}", "allow_anonymous false\n"));
     let account = "-u user -P expert";
     let marker = format!("mosquitto_pub -h localhost -t ready -m yes -r -q 1 {account}");
@@ -116,23 +109,15 @@ fn anonymous_is_refused(pair: &Pair) {
     let publish = pair.run(notes::command(notes::PUBLISH_HI));
     let refused = format!("{REFUSED}Error: The connection was refused.\n");
     assert_eq!(publish, Output::new(5, "", refused));
-    assert_eq!(
-        pair.run(notes::command(notes::PUBLISH_HELLO)),
-        Output::new(0, "", "")
-    );
+    assert_eq!(pair.run(notes::command(notes::PUBLISH_HELLO)), Output::new(0, "", ""));
 }
 
 /// The notes' own way to a password file; then its account is let in and a wrong password is not.
 fn password_file(pair: &Pair) {
-    let mut command = pair
-        .space
-        .line(&pair.tools, notes::command(notes::MAKE_PASSWORD_FILE));
+    let mut command = pair.space.line(&pair.tools, notes::command(notes::MAKE_PASSWORD_FILE));
     let made = runner::run_with(&mut command, "expert\nexpert\n");
     assert_eq!(made.code, Some(0), "{made:?}");
-    assert!(
-        made.stdout.contains("Password: ") && made.stdout.contains("Reenter password: "),
-        "{made:?}"
-    );
+    assert!(made.stdout.contains("Password: ") && made.stdout.contains("Reenter password: "), "{made:?}");
     if pair.broker.maker() == Maker::Debian && pair.tools.maker() == Maker::Ours {
         // Mosquitto 2.0 reads neither argon2id, our default, nor the long salts of 2.1; it reads this.
         let again = "mosquitto_passwd -H sha512 -c -b /etc/mosquitto/passwd username expert";
@@ -142,8 +127,5 @@ fn password_file(pair: &Pair) {
     let publish = "mosquitto_pub -h 127.0.0.1 -t test -m x -u username -P";
     assert_eq!(pair.run(&format!("{publish} expert")), Output::new(0, "", ""));
     let refused = format!("{REFUSED}Error: The connection was refused.\n");
-    assert_eq!(
-        pair.run(&format!("{publish} wrong")),
-        Output::new(5, "", refused)
-    );
+    assert_eq!(pair.run(&format!("{publish} wrong")), Output::new(5, "", refused));
 }
