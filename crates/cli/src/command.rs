@@ -60,10 +60,7 @@ impl Program {
 
 /// Runs what is asked for; returns the exit code.
 pub(crate) fn dispatch(called: &OsStr, args: Vec<OsString>) -> i32 {
-    let name = Path::new(called)
-        .file_name()
-        .and_then(OsStr::to_str)
-        .unwrap_or("");
+    let name = Path::new(called).file_name().and_then(OsStr::to_str).unwrap_or("");
     if let Some(program) = Program::of_name(name) {
         return program.run(args);
     }
@@ -81,9 +78,7 @@ pub(crate) fn dispatch(called: &OsStr, args: Vec<OsString>) -> i32 {
         // What begins with a hyphen, or is not there, is the broker's.
         "" => Program::Broker.run(args),
         flag if flag.starts_with('-') => Program::Broker.run(args),
-        unknown => fail(&format!(
-            "Error: Unknown command '{unknown}'.\nhint: `pondhawk help` lists them."
-        )),
+        unknown => fail(&format!("Error: Unknown command '{unknown}'.\nhint: `pondhawk help` lists them.")),
     }
 }
 
@@ -96,9 +91,7 @@ fn completions(shell: Option<&str>) -> i32 {
 
 fn man(page: Option<&str>) -> i32 {
     let page = page.unwrap_or("mosquitto.conf");
-    let tool = Tool::ALL
-        .into_iter()
-        .find(|tool| page == tool.name() || page == tool.subcommand());
+    let tool = Tool::ALL.into_iter().find(|tool| page == tool.name() || page == tool.subcommand());
     match tool {
         Some(tool) => print(&man_page(tool)),
         None if page == "mosquitto.conf" => print(&pondhawk_config::man_page()),
@@ -122,6 +115,14 @@ fn fail(text: &str) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_subcommand_is_explained() {
+        for name in crate::options::completion::SUBCOMMANDS {
+            let explained = USAGE.lines().any(|line| line.starts_with("  ") && line.contains(name));
+            assert!(explained, "{name}");
+        }
+    }
 
     #[test]
     fn every_name_and_subcommand_is_a_program() {

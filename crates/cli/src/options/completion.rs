@@ -1,4 +1,5 @@
-//! Completions for bash, zsh and fish, from the table of flags.
+//! Completions for bash, zsh and fish, from the table of flags: of the tools, and of `pondhawk`, whose
+//! subcommands take the tools' flags.
 
 use super::flag::{Action, Flag};
 use super::table::FLAGS;
@@ -8,7 +9,11 @@ use std::fmt::Write as _;
 /// The shells that have completions.
 pub(crate) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
-/// The completions of the three tools for a shell, if it is one that we know.
+/// The subcommands of `pondhawk`.
+pub(crate) const SUBCOMMANDS: [&str; 9] =
+    ["broker", "pub", "sub", "rr", "passwd", "install-names", "completions", "man", "help"];
+
+/// The completions for a shell, if it is one that we know.
 pub(crate) fn completion(shell: &str) -> Option<String> {
     let one = match shell {
         "bash" => bash,
@@ -17,18 +22,52 @@ pub(crate) fn completion(shell: &str) -> Option<String> {
         _ => return None,
     };
     let header = match shell {
-        "zsh" => "#compdef mosquitto_pub mosquitto_sub mosquitto_rr\n",
-        _ => "# Completions of Pondhawk's mosquitto_pub, mosquitto_sub and mosquitto_rr.\n",
+        "zsh" => "#compdef mosquitto_pub mosquitto_sub mosquitto_rr pondhawk\n",
+        _ => "# Completions of pondhawk, mosquitto_pub, mosquitto_sub and mosquitto_rr.\n",
     };
     let mut script = header.to_owned();
     for tool in Tool::ALL {
         script.push_str(&one(tool));
     }
-    if shell == "zsh" {
-        script.push_str("_$service \"$@\"\n");
+    let list = SUBCOMMANDS.join(" ");
+    match shell {
+        "bash" => script.push_str(&BASH_PONDHAWK.replace("{list}", &list)),
+        "zsh" => script.push_str(&ZSH_PONDHAWK.replace("{list}", &list)),
+        _ => add(&mut script, format_args!("complete -c pondhawk -n __fish_use_subcommand -f -a '{list}'")),
     }
     Some(script)
 }
+
+const BASH_PONDHAWK: &str = "\
+_pondhawk() {
+  if ((COMP_CWORD == 1)); then
+    COMPREPLY=($(compgen -W '{list}' -- \"${COMP_WORDS[1]}\"))
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+    pub|sub|rr) _mosquitto_${COMP_WORDS[1]};;
+    *) COMPREPLY=($(compgen -f -- \"${COMP_WORDS[COMP_CWORD]}\"));;
+  esac
+}
+complete -F _pondhawk pondhawk
+";
+
+const ZSH_PONDHAWK: &str = "\
+_pondhawk() {
+  if ((CURRENT == 2)); then
+    compadd {list}
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+    pub|sub|rr) _mosquitto_$command;;
+    *) _files;;
+  esac
+}
+_$service \"$@\"
+";
 
 fn flags(tool: Tool) -> impl Iterator<Item = &'static Flag> {
     FLAGS.iter().filter(move |flag| flag.is_for(tool))
@@ -46,14 +85,7 @@ fn choices(flag: &Flag) -> &'static [&'static str] {
         "VERSION" if flag.names.contains(&"-V") => &["mqttv31", "mqttv311", "mqttv5"],
         "VERSION" => &["tlsv1.2", "tlsv1.3"],
         "WHEN" => &["always", "new", "never"],
-        "COMMAND NAME VALUE" => &[
-            "connect",
-            "publish",
-            "subscribe",
-            "unsubscribe",
-            "disconnect",
-            "will",
-        ],
+        "COMMAND NAME VALUE" => &["connect", "publish", "subscribe", "unsubscribe", "disconnect", "will"],
         _ => &[],
     }
 }
@@ -72,17 +104,11 @@ fn bash(tool: Tool) -> String {
             (false, false) => format!("COMPREPLY=($(compgen -W '{}' -- \"$word\"))", words.join(" ")),
             (false, true) => ":".to_owned(),
         };
-        add(
-            &mut script,
-            format_args!("    {}) {reply}; return;;", flag.names.join("|")),
-        );
+        add(&mut script, format_args!("    {}) {reply}; return;;", flag.names.join("|")));
     }
     add(
         &mut script,
-        format_args!(
-            "  esac\n  COMPREPLY=($(compgen -W '{}' -- \"$word\"))\n}}",
-            names.join(" ")
-        ),
+        format_args!("  esac\n  COMPREPLY=($(compgen -W '{}' -- \"$word\"))\n}}", names.join(" ")),
     );
     add(&mut script, format_args!("complete -F _{0} {0}", tool.name()));
     script
@@ -91,12 +117,8 @@ fn bash(tool: Tool) -> String {
 fn zsh(tool: Tool) -> String {
     let mut script = format!("_{}() {{\n  _arguments \\\n", tool.name());
     for flag in flags(tool) {
-        let help = flag
-            .help
-            .replace('\'', "'\\''")
-            .replace('[', "\\[")
-            .replace(']', "\\]")
-            .replace(':', "\\:");
+        let help =
+            flag.help.replace('\'', "'\\''").replace('[', "\\[").replace(']', "\\]").replace(':', "\\:");
         let argument = match (flag.argument(), choices(flag)) {
             ("", _) => String::new(),
             (_, _) if takes_path(flag) => ":file:_files".to_owned(),
@@ -108,10 +130,7 @@ fn zsh(tool: Tool) -> String {
             _ => "",
         };
         for name in flag.names {
-            add(
-                &mut script,
-                format_args!("    '*{name}[{help}]{argument}{more}' \\"),
-            );
+            add(&mut script, format_args!("    '*{name}[{help}]{argument}{more}' \\"));
         }
     }
     script.push_str("    && return 0\n}\n");
@@ -121,7 +140,7 @@ fn zsh(tool: Tool) -> String {
 fn fish(tool: Tool) -> String {
     let mut script = String::new();
     for flag in flags(tool) {
-        let mut line = format!("complete -c {}", tool.name());
+        let mut line = String::new();
         for name in flag.names {
             let option = match name.strip_prefix("--") {
                 Some(long) => format!(" -l {long}"),
@@ -135,10 +154,11 @@ fn fish(tool: Tool) -> String {
             (_, []) => line.push_str(" -x"),
             (_, words) => line.push_str(&format!(" -x -a '{}'", words.join(" "))),
         }
-        add(
-            &mut script,
-            format_args!("{line} -d '{}'", flag.help.replace('\'', "\\'")),
-        );
+        line.push_str(&format!(" -d '{}'", flag.help.replace('\'', "\\'")));
+        let (name, subcommand) = (tool.name(), tool.subcommand());
+        add(&mut script, format_args!("complete -c {name}{line}"));
+        let condition = format!("'__fish_seen_subcommand_from {subcommand}'");
+        add(&mut script, format_args!("complete -c pondhawk -n {condition}{line}"));
     }
     script
 }

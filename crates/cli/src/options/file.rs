@@ -13,9 +13,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// # Errors
 /// A file that cannot be read, named.
 pub(super) fn read(path: &Path) -> Result<Vec<Vec<Vec<u8>>>, Failure> {
-    load(path)
-        .map(|bytes| lines(&bytes))
-        .map_err(|error| cannot_read(path, &error))
+    load(path).map(|bytes| lines(&bytes)).map_err(|error| cannot_read(path, &error))
 }
 
 /// The same, empty if there is no file at `path`.
@@ -31,20 +29,12 @@ pub(super) fn read_if_there(path: &Path) -> Result<Vec<Vec<Vec<u8>>>, Failure> {
 
 fn cannot_read(path: &Path, error: &io::Error) -> Failure {
     let text = system_text(error);
-    Failure::new(
-        USAGE,
-        format!(
-            "Error: Unable to open options file \"{}\": {text}.",
-            path.display()
-        ),
-    )
+    Failure::new(USAGE, format!("Error: Unable to open options file \"{}\": {text}.", path.display()))
 }
 
 fn load(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)?;
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(io::Error::other("larger than 1 MiB"));
     }

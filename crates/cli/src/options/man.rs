@@ -24,10 +24,7 @@ pub(crate) fn man_page(tool: Tool) -> String {
         }
         add(&mut page, format_args!(".SS {}", escape(group.title())));
         for flag in flags {
-            add(
-                &mut page,
-                format_args!(".TP\n{}\n{}", head(flag), escape(flag.help)),
-            );
+            add(&mut page, format_args!(".TP\n{}\n{}", head(flag), escape(flag.help)));
         }
     }
     if tool != Tool::Pub {
@@ -87,11 +84,7 @@ the code in CONNACK when the broker refuses; 27 when the time of \-W ran out.
 ";
 
 fn head(flag: &Flag) -> String {
-    let names: Vec<String> = flag
-        .names
-        .iter()
-        .map(|name| format!("\\fB{}\\fR", escape(name)))
-        .collect();
+    let names: Vec<String> = flag.names.iter().map(|name| format!("\\fB{}\\fR", escape(name))).collect();
     match flag.argument() {
         "" => names.join(", "),
         argument => format!("{} \\fI{}\\fR", names.join(", "), escape(argument)),
@@ -99,7 +92,7 @@ fn head(flag: &Flag) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\e").replace('-', "\\-")
+    text.replace('\\', "\\e").replace('-', "\\-").replace('\u{221e}', "\\(if")
 }
 
 fn add(page: &mut String, line: std::fmt::Arguments<'_>) {
@@ -117,12 +110,9 @@ mod tests {
         for tool in Tool::ALL {
             let page = man_page(tool);
             for flag in FLAGS.iter().filter(|flag| flag.is_for(tool)) {
-                assert!(
-                    page.contains(&format!(".TP\n{}\n", head(flag))),
-                    "{}",
-                    flag.names[0]
-                );
+                assert!(page.contains(&format!(".TP\n{}\n", head(flag))), "{}", flag.names[0]);
             }
+            assert!(page.is_ascii());
             assert!(page.starts_with(&format!(".TH {} 1 ", tool.name().to_uppercase())));
         }
     }

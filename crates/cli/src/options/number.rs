@@ -11,9 +11,7 @@ pub(crate) fn leading_int(text: &[u8]) -> i64 {
     let value = digits
         .iter()
         .take_while(|b| b.is_ascii_digit())
-        .fold(0i64, |value, b| {
-            value.saturating_mul(10).saturating_add(i64::from(b - b'0'))
-        });
+        .fold(0i64, |value, b| value.saturating_mul(10).saturating_add(i64::from(b - b'0')));
     if negative { -value } else { value }
 }
 

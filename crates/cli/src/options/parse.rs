@@ -76,10 +76,7 @@ fn apply(settings: &mut Settings, words: &[Vec<u8>]) -> Result<Asked, String> {
                     .split_first()
                     .ok_or_else(|| format!("Error: {canonical} argument given but {missing}.\n"))?;
                 rest = behind;
-                let arg = Arg {
-                    flag: canonical,
-                    bytes: value,
-                };
+                let arg = Arg { flag: canonical, bytes: value };
                 set(settings, &arg)?;
             }
             Action::Property => rest = &rest[property::take(settings, rest)?..],
@@ -97,9 +94,7 @@ const NO_OPTIONS_FILE: &str = "Error: -o argument given but no options file spec
 /// The argument of `-o`, which must be known before the other flags are looked at.
 fn explicit_file(words: &[Vec<u8>]) -> Option<PathBuf> {
     let at = words.iter().position(|word| word == b"-o")?;
-    words
-        .get(at + 1)
-        .map(|path| PathBuf::from(OsString::from_vec(path.clone())))
+    words.get(at + 1).map(|path| PathBuf::from(OsString::from_vec(path.clone())))
 }
 
 /// `$XDG_CONFIG_HOME/NAME`, else `$HOME/.config/NAME`.
@@ -119,10 +114,7 @@ mod tests {
 
     fn run_in(tool: Tool, words: &[&str], home: Option<&Path>) -> Result<Settings, String> {
         let args = words.iter().map(OsString::from).collect();
-        let env = |name: &str| {
-            home.filter(|_| name == "XDG_CONFIG_HOME")
-                .map(|home| home.as_os_str().into())
-        };
+        let env = |name: &str| home.filter(|_| name == "XDG_CONFIG_HOME").map(|home| home.as_os_str().into());
         match parse(tool, args, &env) {
             Ok(Parsed::Run(settings)) => Ok(*settings),
             Ok(other) => panic!("{other:?}"),
@@ -157,17 +149,9 @@ mod tests {
 
     #[test]
     fn flags_of_other_tools_are_unknown() {
-        for (tool, flag) in [
-            (Tool::Pub, "-C"),
-            (Tool::Sub, "-m"),
-            (Tool::Rr, "-l"),
-            (Tool::Sub, "--foo"),
-        ] {
+        for (tool, flag) in [(Tool::Pub, "-C"), (Tool::Sub, "-m"), (Tool::Rr, "-l"), (Tool::Sub, "--foo")] {
             let error = run(tool, &[flag]).expect_err(flag);
-            assert!(
-                error.starts_with(&format!("Error: Unknown option '{flag}'.\n\nUse '")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("Error: Unknown option '{flag}'.\n\nUse '")), "{error}");
         }
     }
 
@@ -176,15 +160,9 @@ mod tests {
         let words = "-h ::1 -p 1884 -t a -q 2 -m hi -r -i me -k 5 -M 3 -u u -P p --will-topic w --repeat 3 \
                      --repeat-delay 0.5 -D publish content-type x";
         let settings = run(Tool::Pub, &words.split_whitespace().collect::<Vec<_>>()).expect("legal");
-        assert_eq!(
-            (settings.broker.host.as_deref(), settings.port()),
-            (Some("::1"), 1884)
-        );
+        assert_eq!((settings.broker.host.as_deref(), settings.port()), (Some("::1"), 1884));
         assert_eq!((settings.message.qos.as_u8(), settings.message.retain), (2, true));
-        assert_eq!(
-            (settings.message.repeat, settings.message.repeat_delay_ms),
-            (3, 500)
-        );
+        assert_eq!((settings.message.repeat, settings.message.repeat_delay_ms), (3, 500));
         assert_eq!((settings.client.keep_alive, settings.client.inflight_max), (5, 3));
         assert_eq!(settings.client.version, Version::V5);
     }
@@ -203,10 +181,7 @@ mod tests {
         fs::write(&other, "-t b\n").expect("written");
         let words = ["-o", other.to_str().expect("plain")];
         let settings = run_in(Tool::Sub, &words, Some(home.path())).expect("legal");
-        assert_eq!(
-            (settings.subscription.topics, settings.broker.host),
-            (vec!["b".to_owned()], None)
-        );
+        assert_eq!((settings.subscription.topics, settings.broker.host), (vec!["b".to_owned()], None));
         let error = run_in(Tool::Sub, &["-o", "/nonexistent"], None).expect_err("no file");
         assert!(error.contains("/nonexistent"), "{error}");
     }

@@ -31,9 +31,7 @@ pub(super) fn take(settings: &mut Settings, args: &[Vec<u8>]) -> Result<usize, S
     let [command, name, value, rest @ ..] = args else {
         return Err(TOO_FEW.to_owned());
     };
-    let known = COMMANDS
-        .iter()
-        .find(|(known, _)| known.as_bytes() == command.as_slice());
+    let known = COMMANDS.iter().find(|(known, _)| known.as_bytes() == command.as_slice());
     let Some((command, place)) = known else {
         return Err("Error: Invalid command given in --property argument.\n".to_owned());
     };
@@ -46,21 +44,12 @@ pub(super) fn take(settings: &mut Settings, args: &[Vec<u8>]) -> Result<usize, S
     // Only brokers number the subscriptions of a message.
     let numbered = place == &Some(PUBLISH) && matches!(sample, Property::SubscriptionIdentifier(_));
     let Some(place) = place.filter(|_| !numbered) else {
-        return Err(format!(
-            "Error: {name} property not supported for {command} in --property argument.\n"
-        ));
+        return Err(format!("Error: {name} property not supported for {command} in --property argument.\n"));
     };
     if !sample.allowed_in(place) {
-        return Err(format!(
-            "Error: {name} property not allowed for {command} in --property argument.\n"
-        ));
+        return Err(format!("Error: {name} property not allowed for {command} in --property argument.\n"));
     }
-    push(
-        block_of(settings, place),
-        sample,
-        value,
-        second.map(Vec::as_slice),
-    )?;
+    push(block_of(settings, place), sample, value, second.map(Vec::as_slice))?;
     settings.client.version = Version::V5;
     Ok(3 + usize::from(second.is_some()))
 }
@@ -141,9 +130,7 @@ fn push(
         // The others stand in packets that only servers send, and were refused before.
         other => return Err(format!("Error adding property {} {}\n", other.name(), other.id())),
     };
-    block
-        .push(property)
-        .map_err(|_| format!("Error: Property value too long for property {name}.\n"))
+    block.push(property).map_err(|_| format!("Error: Property value too long for property {name}.\n"))
 }
 
 fn text_of<'a>(value: &'a [u8], name: &str) -> Result<&'a str, String> {
@@ -171,24 +158,10 @@ mod tests {
     fn properties_go_to_their_command() {
         let (taken, settings) = run("publish user-property k v more").expect("legal");
         assert_eq!((taken, settings.client.version), (4, Version::V5));
-        assert!(
-            settings
-                .properties
-                .publish
-                .as_properties()
-                .iter()
-                .eq([Property::UserProperty("k", "v")])
-        );
+        assert!(settings.properties.publish.as_properties().iter().eq([Property::UserProperty("k", "v")]));
         let (taken, settings) = run("will will-delay-interval 9").expect("legal");
         assert_eq!(taken, 3);
-        assert!(
-            settings
-                .properties
-                .will
-                .as_properties()
-                .iter()
-                .eq([Property::WillDelayInterval(9)])
-        );
+        assert!(settings.properties.will.as_properties().iter().eq([Property::WillDelayInterval(9)]));
     }
 
     #[test]
@@ -198,22 +171,10 @@ mod tests {
             ("connect user-property k", "not enough arguments specified"),
             ("bogus topic-alias 1", "Invalid command given in"),
             ("connect bogus 1", "Invalid property name given in"),
-            (
-                "connect topic-alias 1",
-                "topic-alias property not allowed for connect in",
-            ),
-            (
-                "puback user-property a b",
-                "user-property property not supported for puback in",
-            ),
-            (
-                "connect receive-maximum 65536",
-                "value (65536) out of range for property receive-maximum.",
-            ),
-            (
-                "publish subscription-identifier 1",
-                "property not supported for publish in",
-            ),
+            ("connect topic-alias 1", "topic-alias property not allowed for connect in"),
+            ("puback user-property a b", "user-property property not supported for puback in"),
+            ("connect receive-maximum 65536", "value (65536) out of range for property receive-maximum."),
+            ("publish subscription-identifier 1", "property not supported for publish in"),
             ("publish payload-format-indicator -1", "value (-1) out of range"),
         ] {
             let got = run(words).map(drop).expect_err(words);

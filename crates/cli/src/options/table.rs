@@ -39,11 +39,7 @@ macro_rules! value {
     ($names:expr, $tools:expr, $group:ident, $name:expr, $missing:expr, $set:expr, $help:expr) => {
         Flag {
             names: &$names,
-            action: Action::Value {
-                name: $name,
-                missing: $missing,
-                set: $set,
-            },
+            action: Action::Value { name: $name, missing: $missing, set: $set },
             tools: $tools,
             group: Group::$group,
             help: $help,
@@ -638,9 +634,7 @@ pub(crate) static FLAGS: &[Flag] = &[
         |s, arg| {
             let will = arg.text()?;
             if topic::check_name(&will).is_err() {
-                return Err(format!(
-                    "Error: Invalid will topic '{will}', does it contain '+' or '#'?"
-                ));
+                return Err(format!("Error: Invalid will topic '{will}', does it contain '+' or '#'?"));
             }
             s.will.topic = Some(will);
             Ok(())
@@ -906,9 +900,7 @@ pub(super) fn add_topic(settings: &mut Settings, text: String) -> Result<(), Str
         return Ok(());
     }
     if topic::check_name(&text).is_err() {
-        return Err(format!(
-            "Error: Invalid publish topic '{text}', does it contain '+' or '#'?"
-        ));
+        return Err(format!("Error: Invalid publish topic '{text}', does it contain '+' or '#'?"));
     }
     settings.message.topic = Some(text);
     Ok(())
@@ -927,10 +919,8 @@ fn session_expiry(bytes: &[u8]) -> Result<u32, String> {
         return Ok(FOREVER);
     }
     let text = String::from_utf8_lossy(bytes);
-    let number: i128 = text
-        .trim()
-        .parse()
-        .map_err(|_| "Error: session-expiry-interval not a number.\n".to_owned())?;
+    let number: i128 =
+        text.trim().parse().map_err(|_| "Error: session-expiry-interval not a number.\n".to_owned())?;
     match number {
         -1 => Ok(FOREVER),
         _ => u32::try_from(number).map_err(|_| "Error: session-expiry-interval out of range.\n".to_owned()),

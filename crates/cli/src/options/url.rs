@@ -18,9 +18,8 @@ pub(super) fn broker(settings: &mut Settings, arg: &Arg<'_>) -> Result<(), Strin
         "wss" => (443, true, true),
         _ => return Err("Error: unsupported URL scheme.\n".to_owned()),
     };
-    let (authority, topic) = rest
-        .split_once('/')
-        .ok_or("Error: Invalid URL for -L argument specified - topic missing.")?;
+    let (authority, topic) =
+        rest.split_once('/').ok_or("Error: Invalid URL for -L argument specified - topic missing.")?;
     let place = Authority::parse(authority);
     settings.broker.websockets |= websockets;
     settings.tls.os_certs |= encrypted;
@@ -41,9 +40,8 @@ pub(super) fn broker(settings: &mut Settings, arg: &Arg<'_>) -> Result<(), Strin
 /// `--proxy socks5h://[user[:password]@]host[:port]`, user and password with `%25`, `%3a` and `%40`.
 pub(super) fn proxy(settings: &mut Settings, arg: &Arg<'_>) -> Result<(), String> {
     let url = arg.text()?;
-    let rest = url
-        .strip_prefix("socks5h://")
-        .ok_or_else(|| format!("Error: Unsupported proxy protocol: {url}"))?;
+    let rest =
+        url.strip_prefix("socks5h://").ok_or_else(|| format!("Error: Unsupported proxy protocol: {url}"))?;
     let place = Authority::parse(rest.trim_end_matches('/'));
     if place.host.is_empty() {
         return Err("Error: Invalid proxy.".to_owned());
@@ -94,12 +92,7 @@ impl<'a> Authority<'a> {
                 None => (place, None),
             },
         };
-        Authority {
-            username,
-            password,
-            host,
-            port,
-        }
+        Authority { username, password, host, port }
     }
 }
 
@@ -133,19 +126,13 @@ mod tests {
 
     fn parse(url: &str) -> Result<Settings, String> {
         let mut settings = Settings::new(Tool::Pub);
-        let arg = Arg {
-            flag: "-L",
-            bytes: url.as_bytes(),
-        };
+        let arg = Arg { flag: "-L", bytes: url.as_bytes() };
         broker(&mut settings, &arg).map(|()| settings)
     }
 
     fn parse_proxy(url: &str) -> Result<Option<Proxy>, String> {
         let mut settings = Settings::new(Tool::Pub);
-        let arg = Arg {
-            flag: "--proxy",
-            bytes: url.as_bytes(),
-        };
+        let arg = Arg { flag: "--proxy", bytes: url.as_bytes() };
         proxy(&mut settings, &arg).map(|()| settings.broker.proxy)
     }
 
@@ -158,10 +145,7 @@ mod tests {
         assert_eq!(all.client.password.as_deref(), Some(&b"p:w@x"[..]));
         assert_eq!(all.message.topic.as_deref(), Some("a/b"));
         let v6 = parse("mqtt://[::1]:99/t").expect("legal");
-        assert_eq!(
-            (v6.broker.host.as_deref(), v6.broker.port),
-            (Some("::1"), Some(99))
-        );
+        assert_eq!((v6.broker.host.as_deref(), v6.broker.port), (Some("::1"), Some(99)));
         let ws = parse("WS://host/t").expect("legal");
         assert!(ws.broker.websockets && ws.broker.port == Some(80));
         assert!(parse("mqtts://host/t").expect("legal").tls.wanted());
@@ -172,15 +156,9 @@ mod tests {
         for (url, error) in [
             ("http://host/t", "Error: unsupported URL scheme.\n"),
             ("host", "Error: unsupported URL scheme.\n"),
-            (
-                "mqtt://host",
-                "Error: Invalid URL for -L argument specified - topic missing.",
-            ),
+            ("mqtt://host", "Error: Invalid URL for -L argument specified - topic missing."),
             ("mqtt://host:0/t", "Error: Invalid port given: 0"),
-            (
-                "mqtt://host/#",
-                "Error: Invalid publish topic '#', does it contain '+' or '#'?",
-            ),
+            ("mqtt://host/#", "Error: Invalid publish topic '#', does it contain '+' or '#'?"),
         ] {
             assert_eq!(parse(url).map(drop), Err(error.to_owned()), "{url}");
         }
@@ -188,26 +166,15 @@ mod tests {
 
     #[test]
     fn proxies() {
-        let proxy = parse_proxy("socks5h://u%3a%40:p%25@host:99")
-            .expect("legal")
-            .expect("set");
+        let proxy = parse_proxy("socks5h://u%3a%40:p%25@host:99").expect("legal").expect("set");
         assert_eq!((proxy.host.as_str(), proxy.port), ("host", 99));
-        assert_eq!(
-            (proxy.username.as_deref(), proxy.password.as_deref()),
-            (Some("u:@"), Some("p%"))
-        );
-        assert_eq!(
-            parse_proxy("socks5h://host").expect("legal").map(|p| p.port),
-            Some(1080)
-        );
+        assert_eq!((proxy.username.as_deref(), proxy.password.as_deref()), (Some("u:@"), Some("p%")));
+        assert_eq!(parse_proxy("socks5h://host").expect("legal").map(|p| p.port), Some(1080));
         for (url, error) in [
             ("http://h", "Error: Unsupported proxy protocol: http://h"),
             ("socks5h://", "Error: Invalid proxy."),
             ("socks5h://h:99999", "Error: Invalid proxy port 99999"),
-            (
-                "socks5h://a%zz@h",
-                "Error: Invalid URL encoding in username/password.",
-            ),
+            ("socks5h://a%zz@h", "Error: Invalid URL encoding in username/password."),
         ] {
             assert_eq!(parse_proxy(url).map(drop), Err(error.to_owned()), "{url}");
         }

@@ -11,10 +11,7 @@ const INDENT: usize = 8;
 /// What `--version` prints.
 pub(crate) fn version(tool: Tool) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    format!(
-        "{} version {version} running on Pondhawk {version}.\n",
-        tool.name()
-    )
+    format!("{} version {version} running on Pondhawk {version}.\n", tool.name())
 }
 
 /// The first lines: how the tool is called.
@@ -37,13 +34,8 @@ pub(crate) fn synopsis(tool: Tool) -> &'static str {
 
 /// What `--help` prints.
 pub(crate) fn usage(tool: Tool) -> String {
-    let mut text = format!(
-        "{}: {}.\n{}\nUsage: {}\n",
-        tool.name(),
-        tool.purpose(),
-        version(tool),
-        synopsis(tool)
-    );
+    let mut text =
+        format!("{}: {}.\n{}\nUsage: {}\n", tool.name(), tool.purpose(), version(tool), synopsis(tool));
     for group in Group::ALL {
         let flags: Vec<&Flag> = in_group(tool, group).collect();
         if flags.is_empty() {
@@ -62,9 +54,7 @@ pub(crate) fn usage(tool: Tool) -> String {
 
 /// The flags of a tool under one heading.
 pub(crate) fn in_group(tool: Tool, group: Group) -> impl Iterator<Item = &'static Flag> {
-    FLAGS
-        .iter()
-        .filter(move |flag| flag.is_for(tool) && flag.group == group)
+    FLAGS.iter().filter(move |flag| flag.is_for(tool) && flag.group == group)
 }
 
 /// `-h, --host HOST`.
@@ -105,11 +95,7 @@ mod tests {
             let text = usage(tool);
             for flag in FLAGS {
                 let line = format!("  {}\n", head(flag));
-                assert_eq!(
-                    text.matches(&line).count(),
-                    usize::from(flag.is_for(tool)),
-                    "{line}"
-                );
+                assert_eq!(text.matches(&line).count(), usize::from(flag.is_for(tool)), "{line}");
             }
             assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
         }
@@ -118,12 +104,8 @@ mod tests {
     #[test]
     fn names_are_unique_in_each_tool() {
         for tool in Tool::ALL {
-            let mut names: Vec<&str> = FLAGS
-                .iter()
-                .filter(|flag| flag.is_for(tool))
-                .flat_map(|flag| flag.names)
-                .copied()
-                .collect();
+            let mut names: Vec<&str> =
+                FLAGS.iter().filter(|flag| flag.is_for(tool)).flat_map(|flag| flag.names).copied().collect();
             let all = names.len();
             names.sort_unstable();
             names.dedup();

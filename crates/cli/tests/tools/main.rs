@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-// Only the broker of the kit is used here.
-#[allow(unused_imports)]
 #[path = "../kit/mod.rs"]
 mod kit;
 
