@@ -1,4 +1,4 @@
-# Completions of Pondhawk's mosquitto_pub, mosquitto_sub and mosquitto_rr.
+# Completions of pondhawk, mosquitto_pub, mosquitto_sub and mosquitto_rr.
 _mosquitto_pub() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
@@ -142,3 +142,14 @@ _mosquitto_rr() {
   COMPREPLY=($(compgen -W '-h --host -p --port --unix -L --url --ws -A --proxy -S --nodelay -u --username -P --pw -i --id -I --id-prefix -c --disable-clean-session -x -k --keepalive -M -V --protocol-version -D --property -t --topic -e -q --qos -m --message -f --file -s --stdin-file -n --null-message -r --retain --latency -W -R --retain-as-published --retain-handling -v --verbose -F -N --pretty -d --debug --quiet --will-topic --will-payload --will-qos --will-retain --cafile --capath --cert --key --keyform --ciphers --tls-version --tls-alpn --tls-engine --tls-engine-kpass-sha1 --tls-use-os-certs --tls-keylog --insecure --no-tls --psk --psk-identity -o --help --version' -- "$word"))
 }
 complete -F _mosquitto_rr mosquitto_rr
+_pondhawk() {
+  if ((COMP_CWORD == 1)); then
+    COMPREPLY=($(compgen -W 'broker pub sub rr passwd install-names completions man help' -- "${COMP_WORDS[1]}"))
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+    pub|sub|rr) _mosquitto_${COMP_WORDS[1]};;
+    *) COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"));;
+  esac
+}
+complete -F _pondhawk pondhawk

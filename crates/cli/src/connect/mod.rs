@@ -75,10 +75,6 @@ pub(crate) fn connect(settings: &Settings) -> Result<Transport, ConnectError> {
     if broker.no_delay {
         stream.set_nodelay(true)?;
     }
-    let name = if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    };
+    let name = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     Transport::tcp(stream, broker.websockets.then_some(name.as_str()))
 }

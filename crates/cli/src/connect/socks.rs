@@ -43,11 +43,7 @@ impl From<io::Error> for Talk {
 }
 
 fn talk(stream: &mut (impl Read + Write), proxy: &Proxy, host: &str, port: u16) -> Result<(), Talk> {
-    let method = if proxy.username.is_some() {
-        USER_PASSWORD
-    } else {
-        NO_AUTHENTICATION
-    };
+    let method = if proxy.username.is_some() { USER_PASSWORD } else { NO_AUTHENTICATION };
     stream.write_all(&[VERSION, 1, method])?;
     let [version, chosen] = read(stream)?;
     if version != VERSION {
@@ -151,10 +147,7 @@ mod tests {
             username: username.map(str::to_owned),
             password: Some("pw".to_owned()),
         };
-        let mut script = Script {
-            answers: Cursor::new(answers.to_vec()),
-            heard: Vec::new(),
-        };
+        let mut script = Script { answers: Cursor::new(answers.to_vec()), heard: Vec::new() };
         let outcome = talk(&mut script, &proxy, "host", 1883).map_err(|talk| match talk {
             Talk::Io(error) => error.kind().to_string(),
             Talk::Said(text) => text.to_owned(),

@@ -131,10 +131,7 @@ impl Transport {
             mqtt.extend_from_slice(&self.scratch[..count]);
             return Ok(Received::Some);
         };
-        match ws
-            .machine
-            .receive(&mut self.scratch[..count], mqtt, &mut self.output)
-        {
+        match ws.machine.receive(&mut self.scratch[..count], mqtt, &mut self.output) {
             Ok(()) => {}
             Err(WsError::Closed(_) | WsError::Done) => return Ok(Received::Closed),
             Err(error) => return Ok(Received::Unusable(error.to_string())),

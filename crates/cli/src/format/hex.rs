@@ -20,9 +20,7 @@ pub(super) fn hex(payload: &[u8], layout: Layout, upper: bool) -> Vec<u8> {
         out.push(digits[usize::from(byte >> 4)]);
         out.push(digits[usize::from(byte & 15)]);
     }
-    let dangling = layout
-        .separator
-        .is_some_and(|separator| out.last() == Some(&separator));
+    let dangling = layout.separator.is_some_and(|separator| out.last() == Some(&separator));
     if dangling && out.len() % 2 != 0 {
         out.pop();
     }
@@ -42,29 +40,14 @@ mod tests {
         let plain = Layout::default();
         assert_eq!(text(b"abc", plain), "616263");
         assert_eq!(hex(b"\xab", plain, true), b"AB");
-        let colon = Layout {
-            separator: Some(b':'),
-            ..plain
-        };
+        let colon = Layout { separator: Some(b':'), ..plain };
         assert_eq!(text(b"abc", colon), "61:62:63");
-        assert_eq!(
-            text(
-                b"abcde",
-                Layout {
-                    precision: Some(2),
-                    ..colon
-                }
-            ),
-            "6162:6364:65"
-        );
+        assert_eq!(text(b"abcde", Layout { precision: Some(2), ..colon }), "6162:6364:65");
     }
 
     #[test]
     fn a_width_cuts_whole_bytes() {
-        let width = |width| Layout {
-            width,
-            ..Layout::default()
-        };
+        let width = |width| Layout { width, ..Layout::default() };
         assert_eq!(text(b"abc", width(2)), "61");
         assert_eq!(text(b"abc", width(5)), "6162");
         assert_eq!(text(b"abc", width(10)), "616263");

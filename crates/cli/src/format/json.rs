@@ -13,10 +13,7 @@ pub(super) fn properties(properties: Properties<'_>) -> Map<String, Value> {
         if let Property::UserProperty(key, value) = property {
             let entry = object.entry(USER).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(list) = entry {
-                list.push(Value::Object(Map::from_iter([(
-                    key.to_owned(),
-                    Value::from(value),
-                )])));
+                list.push(Value::Object(Map::from_iter([(key.to_owned(), Value::from(value))])));
             }
         } else if let Some(value) = value(property) {
             repeat(&mut object, property.name(), value);

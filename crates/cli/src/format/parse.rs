@@ -64,11 +64,7 @@ impl Reader<'_> {
     }
 
     fn field(&mut self) -> Result<Piece, String> {
-        let mut layout = Layout {
-            left: self.skip(b'-'),
-            zero: self.skip(b'0'),
-            ..Layout::default()
-        };
+        let mut layout = Layout { left: self.skip(b'-'), zero: self.skip(b'0'), ..Layout::default() };
         layout.width = self.number().unwrap_or(0);
         let dot_is_separator = matches!(self.rest, [b'.', b'x' | b'X', ..]);
         if !dot_is_separator && self.skip(b'.') {
@@ -109,10 +105,7 @@ impl Reader<'_> {
             b't' => b'\t',
             b'v' => 0x0b,
             other => {
-                return Err(format!(
-                    "Error: Invalid escape specifier '{}'.",
-                    char::from(other)
-                ));
+                return Err(format!("Error: Invalid escape specifier '{}'.", char::from(other)));
             }
         })
     }
@@ -162,45 +155,17 @@ mod tests {
             Piece::Field(_, layout) => layout,
             other => panic!("{other:?}"),
         };
-        let all = Layout {
-            left: true,
-            zero: true,
-            width: 12,
-            precision: Some(3),
-            separator: Some(b':'),
-        };
+        let all = Layout { left: true, zero: true, width: 12, precision: Some(3), separator: Some(b':') };
         assert_eq!(layout("%-012.3:x"), all);
-        assert_eq!(
-            layout("%.x"),
-            Layout {
-                separator: Some(b'.'),
-                ..Layout::default()
-            }
-        );
-        assert_eq!(
-            layout("%--X"),
-            Layout {
-                left: true,
-                separator: Some(b'-'),
-                ..Layout::default()
-            }
-        );
-        assert_eq!(
-            layout("%.2t"),
-            Layout {
-                precision: Some(2),
-                ..Layout::default()
-            }
-        );
+        assert_eq!(layout("%.x"), Layout { separator: Some(b'.'), ..Layout::default() });
+        assert_eq!(layout("%--X"), Layout { left: true, separator: Some(b'-'), ..Layout::default() });
+        assert_eq!(layout("%.2t"), Layout { precision: Some(2), ..Layout::default() });
         assert_eq!(layout("%99999999999999999999t").width, WIDTH_MAX);
     }
 
     #[test]
     fn text_is_one_piece() {
-        assert_eq!(
-            one("a\\\\b\\0c\\a\\e\\v\\r"),
-            Piece::Text(b"a\\b\0c\x07\x1b\x0b\r".to_vec())
-        );
+        assert_eq!(one("a\\\\b\\0c\\a\\e\\v\\r"), Piece::Text(b"a\\b\0c\x07\x1b\x0b\r".to_vec()));
         assert_eq!(one("@Y"), Piece::Time("%Y".to_owned()));
         assert_eq!(one("@N"), Piece::Nanoseconds);
         assert_eq!(one("%5%"), Piece::Text(b"%".to_vec()));
@@ -217,11 +182,7 @@ mod tests {
             ("\\", "Error: Incomplete escape specifier."),
             ("\\q", "Error: Invalid escape specifier 'q'."),
         ] {
-            assert_eq!(
-                Format::parse(format.as_bytes()),
-                Err(error.to_owned()),
-                "{format}"
-            );
+            assert_eq!(Format::parse(format.as_bytes()), Err(error.to_owned()), "{format}");
         }
     }
 }

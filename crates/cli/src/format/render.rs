@@ -51,11 +51,7 @@ fn render_field(
     match field {
         Field::Topic => pad_text(&message.topic, layout, out),
         Field::Payload => {
-            let cut = if layout.width > 0 {
-                layout.width
-            } else {
-                usize::MAX
-            };
+            let cut = if layout.width > 0 { layout.width } else { usize::MAX };
             pad_bytes(&message.payload[..message.payload.len().min(cut)], layout, out);
         }
         Field::HexLower => pad_bytes(&hex(&message.payload, layout, false), layout, out),
@@ -72,11 +68,7 @@ fn render_field(
         }
         Field::Length => pad_number(Some(message.payload.len()), layout, out),
         Field::MessageId => {
-            pad_number(
-                Some(message.id.map_or(0, |id| usize::from(id.get()))),
-                layout,
-                out,
-            );
+            pad_number(Some(message.id.map_or(0, |id| usize::from(id.get()))), layout, out);
         }
         Field::Qos => out.push(b'0' + message.qos.as_u8()),
         Field::Retain => out.push(b'0' + u8::from(message.retain)),
@@ -170,14 +162,7 @@ fn write_json(received: &Received<'_>, parse: bool, out: &mut Vec<u8>) -> Result
 fn pad_text(text: &str, layout: Layout, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let cut = bytes.len().min(layout.precision.unwrap_or(usize::MAX));
-    pad(
-        &bytes[..cut],
-        Layout {
-            zero: false,
-            ..layout
-        },
-        out,
-    );
+    pad(&bytes[..cut], Layout { zero: false, ..layout }, out);
 }
 
 fn pad_bytes(bytes: &[u8], layout: Layout, out: &mut Vec<u8>) {
@@ -249,17 +234,9 @@ mod tests {
 
     fn text(format: &str, message: &Message) -> (String, Result<(), NotJson>) {
         let at = DateTime::parse_from_rfc3339("2026-11-22T10:00:00.129174+00:00").expect("legal");
-        let received = Received {
-            message,
-            at,
-            pretty: false,
-        };
+        let received = Received { message, at, pretty: false };
         let mut out = Vec::new();
-        let outcome = render(
-            &Format::parse(format.as_bytes()).expect(format),
-            &received,
-            &mut out,
-        );
+        let outcome = render(&Format::parse(format.as_bytes()).expect(format), &received, &mut out);
         (String::from_utf8_lossy(&out).into_owned(), outcome)
     }
 
@@ -285,31 +262,18 @@ mod tests {
                 "[          ][          ][0000000000][          ][          ][][][]",
             ),
             ("%x|%X|%:x|%5%|@@", "616263|616263|61:62:63|%|@"),
-            (
-                "%I|%U|@Y@N",
-                "2026-11-22T10:00:00+0000|1795341600.129174000|2026129174000",
-            ),
+            ("%I|%U|@Y@N", "2026-11-22T10:00:00+0000|1795341600.129174000|2026129174000"),
         ] {
-            assert_eq!(
-                text(format, &message(b"abc")),
-                (expected.to_owned(), Ok(())),
-                "{format}"
-            );
+            assert_eq!(text(format, &message(b"abc")), (expected.to_owned(), Ok(())), "{format}");
         }
     }
 
     #[test]
     fn properties() {
         let expected = "|ct|cd|100|1|k:v k:v2|rt||7|1";
-        assert_eq!(
-            text("%A|%C|%D|%E|%F|%P|%R|%S|%m|%q", &with_properties()).0,
-            expected
-        );
+        assert_eq!(text("%A|%C|%D|%E|%F|%P|%R|%S|%m|%q", &with_properties()).0, expected);
         let expected = "[        ct][ct        ][c][cd][k:v k:v2][100][0000000100]";
-        assert_eq!(
-            text("[%10C][%-10C][%.1C][%10D][%10P][%3E][%010E]", &with_properties()).0,
-            expected
-        );
+        assert_eq!(text("[%10C][%-10C][%.1C][%10D][%10P][%3E][%010E]", &with_properties()).0, expected);
     }
 
     #[test]
@@ -318,10 +282,7 @@ mod tests {
             text("%f|%.1f|%8.2f|%-8.2f|", &message(&1.5f32.to_ne_bytes())).0,
             "1.500000|1.5|    1.50|1.50    |"
         );
-        assert_eq!(
-            text("%d|%08.2d|%.0d", &message(&(-1.5f64).to_ne_bytes())).0,
-            "-1.500000|-0001.50|-2"
-        );
+        assert_eq!(text("%d|%08.2d|%.0d", &message(&(-1.5f64).to_ne_bytes())).0, "-1.500000|-0001.50|-2");
         assert_eq!(text("%f%d", &message(b"abc")).0, "");
     }
 
@@ -329,18 +290,9 @@ mod tests {
     fn json_messages() {
         let head =
             r#"{"tst":"2026-11-22T10:00:00.129174+0000","topic":"f/t","qos":1,"retain":true,"payloadlen":"#;
-        assert_eq!(
-            text("%j", &message(b"q\"\x01")).0,
-            format!(r#"{head}3,"mid":7,"payload":"q\"\u0001"}}"#)
-        );
-        assert_eq!(
-            text("%j", &message(b"")).0,
-            format!(r#"{head}0,"mid":7,"payload":null}}"#)
-        );
-        assert_eq!(
-            text("%J", &message(b"[ 1 ]")).0,
-            format!(r#"{head}5,"mid":7,"payload":[1]}}"#)
-        );
+        assert_eq!(text("%j", &message(b"q\"\x01")).0, format!(r#"{head}3,"mid":7,"payload":"q\"\u0001"}}"#));
+        assert_eq!(text("%j", &message(b"")).0, format!(r#"{head}0,"mid":7,"payload":null}}"#));
+        assert_eq!(text("%J", &message(b"[ 1 ]")).0, format!(r#"{head}5,"mid":7,"payload":[1]}}"#));
         assert_eq!(text("<%J>", &message(b"nope")), ("<>".to_owned(), Err(NotJson)));
         let properties = r#""properties":{"user-properties":[{"k":"v"},{"k":"v2"}],"content-type":"ct","#;
         assert!(text("%j", &with_properties()).0.contains(properties));

@@ -66,10 +66,7 @@ mod tests {
         ] {
             assert_eq!(convert(&moment(), conversion), text, "{conversion}");
         }
-        assert_eq!(
-            convert(&moment().with_timezone(&chrono::Utc).fixed_offset(), "%Z"),
-            "UTC"
-        );
+        assert_eq!(convert(&moment().with_timezone(&chrono::Utc).fixed_offset(), "%Z"), "UTC");
     }
 
     #[test]
