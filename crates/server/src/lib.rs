@@ -9,6 +9,8 @@
 //! - A pump never blocks but in its poll; what takes time goes to the authenticator or the log's thread.
 //! - A reload that fails changes nothing.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod access;
 pub mod authenticator;
 pub mod banner;
