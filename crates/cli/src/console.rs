@@ -13,11 +13,7 @@ pub(crate) struct Console {
 
 impl Console {
     pub(crate) fn new(quiet: bool) -> Self {
-        Console {
-            out: BufWriter::with_capacity(64 * 1024, io::stdout()),
-            quiet,
-            broken: false,
-        }
+        Console { out: BufWriter::with_capacity(64 * 1024, io::stdout()), quiet, broken: false }
     }
 
     /// Prints bytes; they appear at the next [`flush`](Self::flush).

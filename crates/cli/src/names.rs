@@ -6,13 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// The names that this program answers to.
-pub(crate) const NAMES: [&str; 5] = [
-    "mosquitto",
-    "mosquitto_pub",
-    "mosquitto_sub",
-    "mosquitto_rr",
-    "mosquitto_passwd",
-];
+pub(crate) const NAMES: [&str; 5] =
+    ["mosquitto", "mosquitto_pub", "mosquitto_sub", "mosquitto_rr", "mosquitto_passwd"];
 
 /// Makes the links in `directory`; returns the exit code.
 pub(crate) fn install(directory: Option<&Path>) -> i32 {
@@ -33,11 +28,7 @@ pub(crate) fn install(directory: Option<&Path>) -> i32 {
         match make(&program, &link) {
             Ok(()) => println!("{} -> {}", link.display(), program.display()),
             Err(error) => {
-                eprintln!(
-                    "Error: Unable to make the link {}: {}.",
-                    link.display(),
-                    system_text(&error)
-                );
+                eprintln!("Error: Unable to make the link {}: {}.", link.display(), system_text(&error));
                 code = 1;
             }
         }
@@ -50,9 +41,7 @@ fn make(program: &Path, link: &Path) -> io::Result<()> {
     match link.symlink_metadata() {
         Ok(found) if found.is_symlink() => std::fs::remove_file(link)?,
         Ok(_) => {
-            return Err(io::Error::other(
-                "a file of that name is there, and is not a link",
-            ));
+            return Err(io::Error::other("a file of that name is there, and is not a link"));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),

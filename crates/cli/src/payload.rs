@@ -21,10 +21,7 @@ pub(crate) fn load(source: &Source) -> Result<Option<Vec<u8>>, Failure> {
         Source::File(path) => {
             let shown = path.display();
             let failed = |text: &str| {
-                Failure::new(
-                    USAGE,
-                    format!("Error: {text}\nError loading input file \"{shown}\"."),
-                )
+                Failure::new(USAGE, format!("Error: {text}\nError loading input file \"{shown}\"."))
             };
             let mut file =
                 File::open(path).map_err(|_| failed(&format!("Unable to open file \"{shown}\".")))?;
@@ -68,18 +65,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("payload");
         std::fs::write(&path, b"\0\xff").expect("written");
-        assert_eq!(
-            load(&Source::File(path.into_os_string())),
-            Ok(Some(vec![0, 0xff]))
-        );
+        assert_eq!(load(&Source::File(path.into_os_string())), Ok(Some(vec![0, 0xff])));
         let missing = load(&Source::File(OsString::from("/nonexistent"))).expect_err("no file");
         let text = "Error: Unable to open file \"/nonexistent\".\nError loading input file \"/nonexistent\".";
         assert_eq!(missing.text, text);
         assert_eq!(load_stdin(&mut &b"x"[..]), Ok(b"x".to_vec()));
         let empty = load_stdin(&mut io::empty()).expect_err("nothing");
-        assert_eq!(
-            empty.text,
-            "Error: Zero length input.\nError loading input from stdin."
-        );
+        assert_eq!(empty.text, "Error: Zero length input.\nError loading input from stdin.");
     }
 }

@@ -11,10 +11,7 @@ pub(crate) fn print(message: &Message, output: &Output, console: &mut Console) {
     let outcome = render_line(message, output, &mut line);
     console.bytes(&line);
     if let Err(NotJson) = outcome {
-        console.error(&format!(
-            "Error: Message payload is not valid JSON on topic {}.",
-            message.topic
-        ));
+        console.error(&format!("Error: Message payload is not valid JSON on topic {}.", message.topic));
     }
 }
 
@@ -67,11 +64,7 @@ mod tests {
             id: None,
             properties: PropertiesBuf::new(),
         };
-        let output = Output {
-            verbose,
-            no_newline,
-            ..Output::default()
-        };
+        let output = Output { verbose, no_newline, ..Output::default() };
         let mut line = Vec::new();
         assert!(render_line(&message, &output, &mut line).is_ok());
         String::from_utf8(line).expect("text")

@@ -34,15 +34,7 @@ pub(crate) fn run(settings: &Settings, console: &mut Console) -> Result<i32, Fai
         console.flush();
         return Ok(USAGE);
     };
-    driver::run(
-        settings,
-        console,
-        Publisher {
-            topic,
-            work,
-            more: false,
-        },
-    )
+    driver::run(settings, console, Publisher { topic, work, more: false })
 }
 
 struct Publisher {
@@ -209,10 +201,9 @@ fn failed(refused: Refused) -> Failure {
     const TOO_LARGE: i32 = 9;
     const OVERSIZE: i32 = 25;
     match refused {
-        Refused::QosNotSupported => Failure::new(
-            QOS,
-            "Error: Message QoS not supported on broker, try a lower QoS.",
-        ),
+        Refused::QosNotSupported => {
+            Failure::new(QOS, "Error: Message QoS not supported on broker, try a lower QoS.")
+        }
         Refused::TopicInvalid => {
             Failure::new(USAGE, "Error: Invalid input. Does your topic contain '+' or '#'?")
         }
@@ -231,7 +222,6 @@ fn failed(refused: Refused) -> Failure {
 /// The broker did not take a message, and the next ones may fare better.
 fn warn_of_refusal(id: PacketId, code: ReasonCode, link: &mut Link<'_>) {
     if code.is_error() {
-        link.console
-            .error(&format!("Warning: Publish {id} failed: {}.", reason_text(code)));
+        link.console.error(&format!("Warning: Publish {id} failed: {}.", reason_text(code)));
     }
 }

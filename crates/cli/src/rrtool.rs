@@ -18,13 +18,7 @@ use std::time::Instant;
 /// # Errors
 /// Why it failed.
 pub(crate) fn run(settings: &Settings, console: &mut Console) -> Result<i32, Failure> {
-    let source = settings
-        .message
-        .source
-        .as_ref()
-        .map(payload::load)
-        .transpose()?
-        .flatten();
+    let source = settings.message.source.as_ref().map(payload::load).transpose()?.flatten();
     let message = &settings.message;
     let (Some(topic), Some(payload), Some(response_topic)) =
         (&message.topic, source, &message.response_topic)
@@ -68,10 +62,7 @@ fn request_properties(settings: &Settings, response_topic: &str) -> Result<Prope
     let mut properties = settings.properties.publish.clone();
     let given = |property| matches!(property, Property::ResponseTopic(_)).then_some(());
     if properties.as_properties().find(given).is_some() {
-        return Err(Failure::new(
-            USAGE,
-            "Error in PUBLISH properties: Duplicate response topic.",
-        ));
+        return Err(Failure::new(USAGE, "Error in PUBLISH properties: Duplicate response topic."));
     }
     properties
         .push(Property::ResponseTopic(response_topic))
@@ -96,8 +87,7 @@ impl App for Requester {
                 Ok(())
             }
             Event::Published { id, code, .. } if code.is_error() => {
-                link.console
-                    .error(&format!("Warning: Publish {id} failed: {}.", reason_text(code)));
+                link.console.error(&format!("Warning: Publish {id} failed: {}.", reason_text(code)));
                 Ok(())
             }
             _ => Ok(()),
@@ -132,10 +122,7 @@ impl Requester {
         message.retain = settings.message.retain;
         message.properties = self.properties.as_properties();
         self.state = State::Waiting(Instant::now());
-        link.client
-            .publish(link.now, &message)
-            .map(drop)
-            .map_err(|refused| failed(refused, link))
+        link.client.publish(link.now, &message).map(drop).map_err(|refused| failed(refused, link))
     }
 
     fn response(&mut self, message: &Message, link: &mut Link<'_>) {

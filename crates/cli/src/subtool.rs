@@ -123,11 +123,8 @@ impl Subscriber {
         let settings = link.settings;
         let subscription = &settings.subscription;
         let options = options(subscription, settings.message.qos);
-        let filters: Vec<SubscribeFilter<'_>> = subscription
-            .topics
-            .iter()
-            .map(|filter| SubscribeFilter { filter, options })
-            .collect();
+        let filters: Vec<SubscribeFilter<'_>> =
+            subscription.topics.iter().map(|filter| SubscribeFilter { filter, options }).collect();
         if !filters.is_empty() {
             let properties = of_version(&settings.properties.subscribe, settings);
             link.client
@@ -153,10 +150,7 @@ impl Subscriber {
             self.finish_if_done(link);
             return Ok(());
         }
-        let filtered = subscription
-            .filter_out
-            .iter()
-            .any(|filter| topic::matches(filter, &message.topic));
+        let filtered = subscription.filter_out.iter().any(|filter| topic::matches(filter, &message.topic));
         if filtered || (message.retain && subscription.no_retained) {
             return Ok(());
         }
@@ -228,8 +222,7 @@ fn subscribed(id: PacketId, codes: &[ReasonCode], link: &mut Link<'_>) {
     let output = &link.settings.output;
     if output.debug && !output.quiet {
         let list: Vec<String> = codes.iter().map(|code| code.0.to_string()).collect();
-        link.console
-            .line(format_args!("Subscribed (mid: {id}): {}", list.join(", ")));
+        link.console.line(format_args!("Subscribed (mid: {id}): {}", list.join(", ")));
     }
     let all_denied = codes.iter().all(|code| code.is_error());
     if all_denied || link.settings.subscription.exit_after_suback {

@@ -39,19 +39,9 @@ pub(super) enum Command {
     /// `--help`
     Usage,
     /// `-c`; without a password it is asked for.
-    Create {
-        target: Target,
-        user: String,
-        password: Option<Vec<u8>>,
-        scheme: Scheme,
-    },
+    Create { target: Target, user: String, password: Option<Vec<u8>>, scheme: Scheme },
     /// Add or change a user of an existing file.
-    Set {
-        file: PathBuf,
-        user: String,
-        password: Option<Vec<u8>>,
-        scheme: Scheme,
-    },
+    Set { file: PathBuf, user: String, password: Option<Vec<u8>>, scheme: Scheme },
     /// `-D`
     Delete { file: PathBuf, user: String },
     /// `-U`
@@ -139,9 +129,7 @@ pub(super) fn parse(args: Vec<OsString>) -> Result<Command, ArgumentError> {
             "-I" => options.iterations = Some(iterations(args.next())?),
             "--help" => return Ok(Command::Usage),
             _ => {
-                return Err(ArgumentError::UnknownOption(
-                    arg.to_string_lossy().escape_debug().to_string(),
-                ));
+                return Err(ArgumentError::UnknownOption(arg.to_string_lossy().escape_debug().to_string()));
             }
         }
     }
@@ -178,29 +166,20 @@ impl Options {
         let mut next = || operands.next().unwrap_or_default();
         if self.hash_plain {
             return match count {
-                1 => Ok(Command::HashPlain {
-                    file: next().into(),
-                    scheme,
-                }),
+                1 => Ok(Command::HashPlain { file: next().into(), scheme }),
                 _ => Err(ArgumentError::OperandMissing("-U", "password file")),
             };
         }
         if self.delete {
             return match count {
                 0 | 1 => Err(ArgumentError::OperandMissing("-D", "password file or username")),
-                _ => Ok(Command::Delete {
-                    file: next().into(),
-                    user: checked_user(next())?,
-                }),
+                _ => Ok(Command::Delete { file: next().into(), user: checked_user(next())? }),
             };
         }
         // With -c further operands are ignored, as they always were: `-c FILE USER PASSWORD` asks.
         match (self.create, self.batch, count) {
             (true, true, 0..3) => {
-                return Err(ArgumentError::OperandMissing(
-                    "-c",
-                    "password file, username, or password",
-                ));
+                return Err(ArgumentError::OperandMissing("-c", "password file, username, or password"));
             }
             (true, false, 0..2) => {
                 return Err(ArgumentError::OperandMissing("-c", "password file or username"));
@@ -209,30 +188,11 @@ impl Options {
             _ => return Err(ArgumentError::Operands),
         }
         let (file, user) = (next(), checked_user(next())?);
-        let password = if self.batch {
-            Some(checked_password(next())?)
-        } else {
-            None
-        };
+        let password = if self.batch { Some(checked_password(next())?) } else { None };
         Ok(match (self.create, file == "-") {
-            (true, true) => Command::Create {
-                target: Target::Stdout,
-                user,
-                password,
-                scheme,
-            },
-            (true, false) => Command::Create {
-                target: Target::File(file.into()),
-                user,
-                password,
-                scheme,
-            },
-            (false, _) => Command::Set {
-                file: file.into(),
-                user,
-                password,
-                scheme,
-            },
+            (true, true) => Command::Create { target: Target::Stdout, user, password, scheme },
+            (true, false) => Command::Create { target: Target::File(file.into()), user, password, scheme },
+            (false, _) => Command::Set { file: file.into(), user, password, scheme },
         })
     }
 }
@@ -298,53 +258,24 @@ mod tests {
         let password = Some(b"p".to_vec());
         assert_eq!(
             parsed("f u"),
-            Ok(Command::Set {
-                file: file.clone(),
-                user: user.clone(),
-                password: None,
-                scheme
-            })
+            Ok(Command::Set { file: file.clone(), user: user.clone(), password: None, scheme })
         );
         assert_eq!(
             parsed("-b f u p"),
-            Ok(Command::Set {
-                file: file.clone(),
-                user: user.clone(),
-                password: password.clone(),
-                scheme
-            })
+            Ok(Command::Set { file: file.clone(), user: user.clone(), password: password.clone(), scheme })
         );
         let target = Target::File(file.clone());
         assert_eq!(
             parsed("-c f u"),
-            Ok(Command::Create {
-                target,
-                user: user.clone(),
-                password: None,
-                scheme
-            })
+            Ok(Command::Create { target, user: user.clone(), password: None, scheme })
         );
         assert_eq!(
             parsed("-b -c - u p"),
-            Ok(Command::Create {
-                target: Target::Stdout,
-                user: user.clone(),
-                password,
-                scheme
-            })
+            Ok(Command::Create { target: Target::Stdout, user: user.clone(), password, scheme })
         );
-        assert_eq!(
-            parsed("-D f u"),
-            Ok(Command::Delete {
-                file: file.clone(),
-                user
-            })
-        );
+        assert_eq!(parsed("-D f u"), Ok(Command::Delete { file: file.clone(), user }));
         assert_eq!(parsed("-U f"), Ok(Command::HashPlain { file, scheme }));
-        assert_eq!(
-            (parsed(""), parsed("--help")),
-            (Ok(Command::Usage), Ok(Command::Usage))
-        );
+        assert_eq!((parsed(""), parsed("--help")), (Ok(Command::Usage), Ok(Command::Usage)));
     }
 
     #[test]
@@ -354,32 +285,15 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(scheme("-H sha512 -U f"), Scheme::Sha512);
-        assert_eq!(
-            scheme("-H sha512-pbkdf2 -U f"),
-            Scheme::Pbkdf2 { iterations: 1000 }
-        );
+        assert_eq!(scheme("-H sha512-pbkdf2 -U f"), Scheme::Pbkdf2 { iterations: 1000 });
         assert_eq!(scheme("-I 5 -U f"), Scheme::Pbkdf2 { iterations: 5 });
-        assert_eq!(
-            scheme("-I 5 -H sha512-pbkdf2 -U f"),
-            Scheme::Pbkdf2 { iterations: 5 }
-        );
-        assert_eq!(
-            parsed("-I 5 -H argon2id -U f"),
-            Err(ArgumentError::IterationsWithout)
-        );
+        assert_eq!(scheme("-I 5 -H sha512-pbkdf2 -U f"), Scheme::Pbkdf2 { iterations: 5 });
+        assert_eq!(parsed("-I 5 -H argon2id -U f"), Err(ArgumentError::IterationsWithout));
         for few in ["0", "-1", "x", "-99999999999999999999"] {
-            assert_eq!(
-                parsed(&format!("-I {few} f u")),
-                Err(ArgumentError::IterationsTooFew),
-                "{few}"
-            );
+            assert_eq!(parsed(&format!("-I {few} f u")), Err(ArgumentError::IterationsTooFew), "{few}");
         }
         for many in ["2000001", "4294967296"] {
-            assert_eq!(
-                parsed(&format!("-I {many} f u")),
-                Err(ArgumentError::IterationsTooMany),
-                "{many}"
-            );
+            assert_eq!(parsed(&format!("-I {many} f u")), Err(ArgumentError::IterationsTooMany), "{many}");
         }
     }
 
@@ -393,34 +307,17 @@ mod tests {
             ("-c -U f", "Error: -c and -U cannot be used together."),
             ("-D -U f", "Error: -D and -U cannot be used together."),
             ("-D -b f s", "Error: -b and -D cannot be used together."),
-            (
-                "-c -b f w",
-                "Error: -c argument given but password file, username, or password missing.",
-            ),
-            (
-                "-c f",
-                "Error: -c argument given but password file or username missing.",
-            ),
-            (
-                "-D f",
-                "Error: -D argument given but password file or username missing.",
-            ),
+            ("-c -b f w", "Error: -c argument given but password file, username, or password missing."),
+            ("-c f", "Error: -c argument given but password file or username missing."),
+            ("-D f", "Error: -D argument given but password file or username missing."),
             ("-U", "Error: -U argument given but password file missing."),
             ("-U f u", "Error: -U argument given but password file missing."),
-            (
-                "-b f a:b p",
-                "Error: Username must not contain the ':' character.",
-            ),
+            ("-b f a:b p", "Error: Username must not contain the ':' character."),
             ("-I 0 f u", "Error: Number of iterations must be > 0."),
         ] {
             assert_eq!(parsed(line).unwrap_err().to_string(), expected, "{line}");
         }
-        assert!(
-            parsed("-H foo f u")
-                .unwrap_err()
-                .to_string()
-                .starts_with("Error: Unknown hash type 'foo'")
-        );
+        assert!(parsed("-H foo f u").unwrap_err().to_string().starts_with("Error: Unknown hash type 'foo'"));
         for line in ["f", "f u x", "-b f u", "-b f u p x", "-z f u", "f -b u p x"] {
             assert!(parsed(line).unwrap_err().wants_usage(), "{line}");
         }

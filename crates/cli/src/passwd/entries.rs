@@ -66,10 +66,7 @@ impl Line {
     fn entry(user: &[u8], hash: &PasswordHash) -> Line {
         let mut bytes = user.to_vec();
         bytes.extend_from_slice(format!(":{hash}").as_bytes());
-        Line::Entry {
-            bytes,
-            colon: user.len(),
-        }
+        Line::Entry { bytes, colon: user.len() }
     }
 }
 
@@ -78,12 +75,7 @@ impl Entries {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut lines = Vec::new();
         // The end of the last line begins no further one.
-        for (index, line) in bytes
-            .strip_suffix(b"\n")
-            .unwrap_or(bytes)
-            .split(|&b| b == b'\n')
-            .enumerate()
-        {
+        for (index, line) in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|&b| b == b'\n').enumerate() {
             let bytes = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
             let other = bytes.first() == Some(&b'#') || bytes.trim_ascii().is_empty();
             lines.push(match bytes.iter().position(|&b| b == b':') {
@@ -184,10 +176,7 @@ mod tests {
         let hash = hash();
         assert_eq!(entries.set("ann", &hash), Change::Updated);
         assert_eq!(entries.set("eve", &hash), Change::Added);
-        assert_eq!(
-            text(&entries),
-            format!("# people\n\nann:{hash}\nbob:y\neve:{hash}\n")
-        );
+        assert_eq!(text(&entries), format!("# people\n\nann:{hash}\nbob:y\neve:{hash}\n"));
         assert!(entries.remove("bob") && !entries.remove("bob"));
         assert_eq!(text(&entries), format!("# people\n\nann:{hash}\neve:{hash}\n"));
     }
@@ -235,11 +224,7 @@ mod tests {
     fn plain_text_without_password_or_with_a_broken_hash_is_refused() {
         for bad in ["ann:\n", ":p\n", "ann:$6$broken\n"] {
             let mut entries = Entries::parse(format!("ok:p\n{bad}").as_bytes()).unwrap();
-            assert_eq!(
-                entries.hash_plain(Scheme::Sha512),
-                Err(HashPlainError::Corrupt(Corrupt(2))),
-                "{bad}"
-            );
+            assert_eq!(entries.hash_plain(Scheme::Sha512), Err(HashPlainError::Corrupt(Corrupt(2))), "{bad}");
         }
     }
 }

@@ -29,13 +29,7 @@ use replace::ReplaceError;
 pub fn run(args: Vec<OsString>) -> i32 {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let symlinks = Symlinks::from_env();
-    Session {
-        out: &mut out,
-        err: &mut err,
-        input: &mut Stdin::default(),
-        symlinks,
-    }
-    .run(args)
+    Session { out: &mut out, err: &mut err, input: &mut Stdin::default(), symlinks }.run(args)
 }
 
 /// Where a run reads and writes. Tests bring their own.
@@ -102,20 +96,10 @@ impl Session<'_> {
                 writeln!(self.out, "{}", arguments::USAGE)?;
                 return Ok(1);
             }
-            Command::Create {
-                target,
-                user,
-                password,
-                scheme,
-            } => {
+            Command::Create { target, user, password, scheme } => {
                 self.create(&target, &user, password, scheme)?;
             }
-            Command::Set {
-                file,
-                user,
-                password,
-                scheme,
-            } => self.set(&file, &user, password, scheme)?,
+            Command::Set { file, user, password, scheme } => self.set(&file, &user, password, scheme)?,
             Command::Delete { file, user } => {
                 let mut entries = self.read(&file)?;
                 if !entries.remove(&user) {
@@ -214,10 +198,7 @@ fn open_failure(file: &Path, error: LoadError) -> Failure {
         LoadError::TooLarge { limit, .. } => format!("It is larger than {limit} bytes."),
         LoadError::Invalid(_) => error.to_string(),
     };
-    Failure::Open {
-        path: file.to_owned(),
-        reason,
-    }
+    Failure::Open { path: file.to_owned(), reason }
 }
 
 #[cfg(test)]

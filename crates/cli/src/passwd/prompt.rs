@@ -47,11 +47,7 @@ fn ask_twice(input: &mut dyn PasswordInput, out: &mut dyn Write) -> Result<Vec<u
         return Err(PromptError::Empty);
     }
     let second = ask_once(input, out, "Reenter password: ")?;
-    if first == second {
-        Ok(first)
-    } else {
-        Err(PromptError::Mismatch)
-    }
+    if first == second { Ok(first) } else { Err(PromptError::Mismatch) }
 }
 
 fn ask_once(
@@ -68,11 +64,7 @@ fn ask_once(
     while line.last().is_some_and(|b| matches!(b, b'\r' | b'\n')) {
         line.pop();
     }
-    if line.len() > BYTES_MAX {
-        Err(PromptError::TooLong)
-    } else {
-        Ok(line)
-    }
+    if line.len() > BYTES_MAX { Err(PromptError::TooLong) } else { Ok(line) }
 }
 
 /// The process' standard input.
@@ -98,10 +90,7 @@ impl PasswordInput for Stdin {
 
     fn line(&mut self, bytes_max: usize) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
-        io::stdin()
-            .lock()
-            .take(bytes_max as u64)
-            .read_until(b'\n', &mut line)?;
+        io::stdin().lock().take(bytes_max as u64).read_until(b'\n', &mut line)?;
         Ok(line)
     }
 

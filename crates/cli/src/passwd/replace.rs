@@ -62,8 +62,7 @@ pub(super) fn replace(path: &Path, contents: &[u8], symlinks: Symlinks) -> Resul
         // `-c /dev/stdout`: renaming over it would replace the device.
         Some(metadata) if !metadata.is_file() => {
             let mut file = OpenOptions::new().write(true).open(&target).map_err(open)?;
-            file.write_all(contents)
-                .map_err(|error| ReplaceError::Write(path.to_owned(), error))
+            file.write_all(contents).map_err(|error| ReplaceError::Write(path.to_owned(), error))
         }
         existing => swap(&target, contents, existing.as_ref()),
     }
@@ -115,18 +114,9 @@ impl Temporary {
             temporary.push(format!(".{}-{attempt}", std::process::id()));
             let path = directory_of(target).join(temporary);
             // `create_new` follows no link and opens nothing that someone has put there.
-            match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-            {
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => {
-                    return Ok(Temporary {
-                        file,
-                        path,
-                        renamed: false,
-                    });
+                    return Ok(Temporary { file, path, renamed: false });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < TEMPORARY_NAMES => {
                     attempt += 1;
@@ -167,10 +157,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pw");
         replace(&path, b"one", Symlinks::Refuse).unwrap();
-        assert_eq!(
-            (fs::read(&path).unwrap().as_slice(), mode(&path)),
-            (&b"one"[..], 0o600)
-        );
+        assert_eq!((fs::read(&path).unwrap().as_slice(), mode(&path)), (&b"one"[..], 0o600));
         replace(&path, b"two", Symlinks::Refuse).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -180,13 +167,9 @@ mod tests {
     fn an_existing_file_keeps_its_mode_but_for_strangers_who_write() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pw");
-        for (before, after) in [
-            (0o600, 0o600),
-            (0o640, 0o640),
-            (0o644, 0o644),
-            (0o666, 0o664),
-            (0o400, 0o400),
-        ] {
+        for (before, after) in
+            [(0o600, 0o600), (0o640, 0o640), (0o644, 0o644), (0o666, 0o664), (0o400, 0o400)]
+        {
             fs::write(&path, b"x").unwrap();
             fs::set_permissions(&path, Permissions::from_mode(before)).unwrap();
             replace(&path, b"y", Symlinks::Refuse).unwrap();
@@ -201,10 +184,7 @@ mod tests {
         let (path, link) = (dir.path().join("pw"), dir.path().join("link"));
         fs::write(&path, b"old").unwrap();
         symlink(&path, &link).unwrap();
-        assert!(matches!(
-            replace(&link, b"new", Symlinks::Refuse),
-            Err(ReplaceError::Symlink(_))
-        ));
+        assert!(matches!(replace(&link, b"new", Symlinks::Refuse), Err(ReplaceError::Symlink(_))));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         replace(&link, b"new", Symlinks::Follow).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -225,15 +205,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("none/pw");
         let error = replace(&path, b"x", Symlinks::Refuse).unwrap_err();
-        let expected = format!(
-            "Error: Unable to open file {} for writing. No such file or directory.",
-            path.display()
-        );
+        let expected =
+            format!("Error: Unable to open file {} for writing. No such file or directory.", path.display());
         assert_eq!(error.to_string(), expected);
-        assert!(matches!(
-            replace(dir.path(), b"x", Symlinks::Refuse),
-            Err(ReplaceError::Open(..))
-        ));
+        assert!(matches!(replace(dir.path(), b"x", Symlinks::Refuse), Err(ReplaceError::Open(..))));
     }
 
     #[test]

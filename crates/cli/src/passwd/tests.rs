@@ -21,16 +21,8 @@ impl PasswordInput for Typed {
     }
 
     fn line(&mut self, bytes_max: usize) -> io::Result<Vec<u8>> {
-        assert_eq!(
-            self.hidden.last(),
-            Some(&true),
-            "the echo must be off while a password is typed"
-        );
-        let line = if self.lines.is_empty() {
-            &[][..]
-        } else {
-            self.lines.remove(0)
-        };
+        assert_eq!(self.hidden.last(), Some(&true), "the echo must be off while a password is typed");
+        let line = if self.lines.is_empty() { &[][..] } else { self.lines.remove(0) };
         Ok(line[..line.len().min(bytes_max)].to_vec())
     }
 
@@ -59,32 +51,14 @@ impl Place {
 
     /// Runs with `FILE` standing for the file.
     fn run(&self, args: &str, typed: &[&'static [u8]]) -> Run {
-        let args = args.split(' ').map(|arg| {
-            if arg == "FILE" {
-                self.file.clone().into()
-            } else {
-                arg.into()
-            }
-        });
+        let args =
+            args.split(' ').map(|arg| if arg == "FILE" { self.file.clone().into() } else { arg.into() });
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut input = Typed {
-            lines: typed.to_vec(),
-            hidden: Vec::new(),
-        };
+        let mut input = Typed { lines: typed.to_vec(), hidden: Vec::new() };
         let symlinks = Symlinks::Refuse;
-        let code = Session {
-            out: &mut out,
-            err: &mut err,
-            input: &mut input,
-            symlinks,
-        }
-        .run(args.collect());
+        let code = Session { out: &mut out, err: &mut err, input: &mut input, symlinks }.run(args.collect());
         assert_ne!(input.hidden.last(), Some(&true), "the echo must be on again");
-        Run {
-            code,
-            out: String::from_utf8(out).unwrap(),
-            err: String::from_utf8(err).unwrap(),
-        }
+        Run { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
     }
 
     fn write(&self, text: &str) {
@@ -97,9 +71,7 @@ impl Place {
     }
 
     fn accepts(&self, user: &str, password: &[u8]) -> bool {
-        PasswordFile::load(&self.file, Symlinks::Refuse)
-            .unwrap()
-            .verify(user, password)
+        PasswordFile::load(&self.file, Symlinks::Refuse).unwrap().verify(user, password)
     }
 }
 
@@ -108,10 +80,7 @@ fn a_password_is_asked_for_twice_and_the_file_created() {
     let place = Place::new();
     let run = place.run("-H sha512 -c FILE ann", &[b"secret\n", b"secret\r\n"]);
     assert_eq!((run.code, run.err.as_str()), (0, ""));
-    assert_eq!(
-        run.out,
-        "Password: \nReenter password: \nAdding password for user ann\n"
-    );
+    assert_eq!(run.out, "Password: \nReenter password: \nAdding password for user ann\n");
     assert!(place.accepts("ann", b"secret") && !place.accepts("ann", b"other"));
     assert_eq!(fs::metadata(&place.file).unwrap().mode() & 0o777, 0o600);
 }
@@ -120,11 +89,7 @@ fn a_password_is_asked_for_twice_and_the_file_created() {
 fn the_default_hash_is_argon2id() {
     let place = Place::new();
     assert_eq!(place.run("-b -c FILE ann p", &[]).code, 0);
-    assert!(
-        place.text().starts_with("ann:$argon2id$v=19$m=47104,t=1,p=1$"),
-        "{}",
-        place.text()
-    );
+    assert!(place.text().starts_with("ann:$argon2id$v=19$m=47104,t=1,p=1$"), "{}", place.text());
 }
 
 #[test]
@@ -146,10 +111,7 @@ fn passwords_that_differ_are_refused_with_2() {
     place.write("bob:x\n");
     for args in ["FILE ann", "-c FILE ann"] {
         let run = place.run(args, &[b"one\n", b"two\n"]);
-        assert_eq!(
-            (run.code, run.err.as_str()),
-            (2, "Error: Passwords do not match.\n")
-        );
+        assert_eq!((run.code, run.err.as_str()), (2, "Error: Passwords do not match.\n"));
         assert_eq!(place.text(), "bob:x\n");
     }
 }
@@ -172,25 +134,16 @@ fn users_are_added_updated_and_deleted() {
     let place = Place::new();
     place.write("# staff\n");
     let run = place.run("-H sha512 -b FILE ann a", &[]);
-    assert_eq!(
-        (run.code, run.out.as_str()),
-        (0, "Adding password for user ann\n")
-    );
+    assert_eq!((run.code, run.out.as_str()), (0, "Adding password for user ann\n"));
     place.run("-H sha512 -b FILE bob b", &[]);
     let run = place.run("-H sha512 -b FILE ann c", &[]);
-    assert_eq!(
-        (run.code, run.out.as_str()),
-        (0, "Updating password for user ann\n")
-    );
+    assert_eq!((run.code, run.out.as_str()), (0, "Updating password for user ann\n"));
     assert!(place.accepts("ann", b"c") && place.accepts("bob", b"b") && !place.accepts("ann", b"a"));
     let run = place.run("-D FILE ann", &[]);
     assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (0, "", ""));
     assert!(!place.accepts("ann", b"c") && place.text().starts_with("# staff\nbob:$6$"));
     let run = place.run("-D FILE ann", &[]);
-    assert_eq!(
-        (run.code, run.err.as_str()),
-        (1, "Warning: User ann not found in password file.\n")
-    );
+    assert_eq!((run.code, run.err.as_str()), (1, "Warning: User ann not found in password file.\n"));
 }
 
 #[test]
@@ -205,10 +158,7 @@ fn create_overwrites() {
 fn a_dash_prints_the_entry_alone() {
     let place = Place::new();
     let run = place.run("-H sha512 -c - ann", &[b"p\n", b"p\n"]);
-    assert_eq!(
-        (run.code, run.err.as_str()),
-        (0, "Password: \nReenter password: \n")
-    );
+    assert_eq!((run.code, run.err.as_str()), (0, "Password: \nReenter password: \n"));
     let file = PasswordFile::parse(run.out.as_bytes(), Path::new("-")).unwrap();
     assert!(file.verify("ann", b"p"));
     assert_eq!(fs::read_dir(place.dir.path()).unwrap().count(), 0);
@@ -232,11 +182,7 @@ fn a_file_that_is_none_is_left_alone() {
     place.write("ann:a\njunk\n");
     for args in ["-b FILE ann p", "-D FILE ann", "-U FILE"] {
         let run = place.run(args, &[]);
-        assert_eq!(
-            (run.code, run.err.as_str()),
-            (1, "Error: Corrupt password file at line 2.\n"),
-            "{args}"
-        );
+        assert_eq!((run.code, run.err.as_str()), (1, "Error: Corrupt password file at line 2.\n"), "{args}");
         assert_eq!(place.text(), "ann:a\njunk\n");
     }
 }
@@ -277,8 +223,5 @@ fn usage_and_errors_leave_with_1() {
     assert_eq!((wrong.code, wrong.out.as_str()), (1, ""));
     assert!(wrong.err.contains("Usage: mosquitto_passwd "));
     let clash = place.run("-c -D FILE ann", &[]);
-    assert_eq!(
-        (clash.code, clash.err.as_str()),
-        (1, "Error: -c and -D cannot be used together.\n")
-    );
+    assert_eq!((clash.code, clash.err.as_str()), (1, "Error: -c and -D cannot be used together.\n"));
 }

@@ -33,10 +33,7 @@ impl Watch {
         }
         // A payload that is not JSON shows as an empty line.
         let _ = printer::render_line(message, output, &mut bytes);
-        let line = String::from_utf8_lossy(&bytes)
-            .chars()
-            .filter(|c| !c.is_control())
-            .collect();
+        let line = String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control()).collect();
         match self.entries.iter_mut().find(|(topic, _)| *topic == message.topic) {
             Some((_, old)) => *old = line,
             None => self.entries.push((message.topic.clone(), line)),
@@ -60,11 +57,7 @@ impl Watch {
         const HOME: &str = "\x1b[H";
         const CLEAR_LINE: &str = "\x1b[K";
         const CLEAR_BELOW: &str = "\x1b[J";
-        let mut screen = if self.drawn {
-            String::from(HOME)
-        } else {
-            format!("{CLEAR}{HOME}")
-        };
+        let mut screen = if self.drawn { String::from(HOME) } else { format!("{CLEAR}{HOME}") };
         let skipped = self.entries.len().saturating_sub(rows.saturating_sub(1).max(1));
         for (_, line) in &self.entries[skipped..] {
             screen.extend(line.chars().take(columns));
@@ -106,10 +99,7 @@ mod tests {
         for (topic, payload) in [("a", "1"), ("b", "2"), ("a", "3\n\x1b[2J4")] {
             watch.update(&message(topic, payload), &Output::default());
         }
-        assert_eq!(
-            watch.screen(24, 80),
-            "\x1b[2J\x1b[Ha: 3[2J4\x1b[K\nb: 2\x1b[K\n\x1b[J"
-        );
+        assert_eq!(watch.screen(24, 80), "\x1b[2J\x1b[Ha: 3[2J4\x1b[K\nb: 2\x1b[K\n\x1b[J");
         watch.drawn = true;
         assert_eq!(watch.screen(2, 2), "\x1b[Hb:\x1b[K\n\x1b[J");
     }
