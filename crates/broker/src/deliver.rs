@@ -92,10 +92,14 @@ impl<H: Host> Parts<'_, H> {
         }
     }
 
-    /// [MQTT-3.8.3-3]
+    /// True if the client published the message, be it in a session that has ended since. [MQTT-3.8.3-3]
     pub(crate) fn is_origin(&self, index: u32, view: &MessageRef<'_>) -> bool {
         let id = SessionId { index, generation: self.sessions.generation(index) };
         SessionRef { shard: self.id, id }.origin() == view.origin
+            || view.source.is_some_and(|source| {
+                let session = self.sessions.get(index);
+                session.is_some_and(|session| *session.client_id == *source.client_id)
+            })
     }
 
     fn send_qos0(

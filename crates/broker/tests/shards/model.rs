@@ -54,8 +54,13 @@ impl Run {
     fn step(&mut self) {
         let who = self.rng.below(CLIENTS);
         match (self.sessions[who].connection, self.rng.below(10)) {
+            (None, 0) => self.start_clean(who),
             (None, _) => self.connect(who),
-            (Some(client), 0) => self.break_off(who, client),
+            (Some(client), 0) => match self.rng.below(4) {
+                0 => self.connect(who),
+                1 => self.start_clean(who),
+                _ => self.break_off(who, client),
+            },
             (Some(client), 1 | 2) => self.subscribe(who, client),
             (Some(client), 3) => self.unsubscribe(who, client),
             (Some(client), _) => self.publish(who, client),
@@ -72,6 +77,17 @@ impl Run {
         let known = !session.expected.is_empty() || !session.subscriptions.is_empty();
         assert!(present || !known, "the session was lost");
         session.connection = Some(client);
+    }
+
+    /// Another session in place of the old one, whose messages are lost.
+    fn start_clean(&mut self, who: usize) {
+        let hello = hello(&format!("client {who}"), Version::V5).fresh(u32::MAX);
+        let (client, present) = self.net.join_present(&hello);
+        assert!(!present);
+        let session = &mut self.sessions[who];
+        session.connection = Some(client);
+        session.subscriptions.clear();
+        session.expected = session.got.clone();
     }
 
     fn break_off(&mut self, who: usize, client: Client) {
@@ -116,7 +132,11 @@ impl Run {
         let qos = self.rng.below(3) as u8;
         let retain = self.rng.below(4) == 0;
         let id = if qos == 0 { 0 } else { (self.sent % 60_000) as u16 + 1 };
-        let text = format!("{who}:{topic}:{qos}:{:06}", self.sent);
+        let mut text = format!("{who}:{topic}:{qos}:{:06}", self.sent);
+        let delete = retain && self.rng.below(3) == 0;
+        if delete {
+            text.clear();
+        }
         let mut message = msg(topic, &text).acked(qos, id);
         message.retain = retain;
         self.net.publish(client, &message);
@@ -130,7 +150,9 @@ impl Run {
                 }
             }
         }
-        if retain {
+        if delete {
+            self.retained.remove(topic);
+        } else if retain {
             self.retained.insert(topic, (text, qos));
         }
     }

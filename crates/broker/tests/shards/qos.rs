@@ -147,6 +147,13 @@ fn refused_by_the_subscriber() {
     assert_eq!(net.got(subscriber).len(), 1, "the next message, and no PUBREL");
     net.ack(subscriber, Puback, 3);
     assert_eq!(net.counters().queued, 0);
+    // Too late: it was accepted before.
+    net.publish(publisher, &msg("t", "x").acked(2, 4));
+    net.ack(publisher, Pubrel, 4);
+    net.ack(subscriber, Pubrec, 4);
+    net.got(subscriber);
+    net.send(subscriber, &ack(Version::V5, Pubrec, 4, 0x83));
+    assert_eq!((net.got(subscriber), net.counters().queued), (vec![Got::Ack(Pubrel, 4, 0)], 1));
 }
 
 /// [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-3.3.1-1]: in flight first, in order, DUP, the same ids; then the rest.
@@ -214,8 +221,14 @@ fn limits_in_bytes() {
     assert_eq!(net.messages(subscriber).len(), 2);
     let counters = net.counters();
     assert_eq!((counters.queued, counters.queued_bytes, counters.publish_dropped), (4, 44, 2));
+    // A small one would fit, but does not overtake those that wait.
     net.ack(subscriber, Puback, 1);
     assert_eq!(ids(&net.messages(subscriber)), [(3, false)]);
+    net.publish(publisher, &msg("t", "x").acked(1, 7));
+    net.ack(subscriber, Puback, 2);
+    net.ack(subscriber, Puback, 3);
+    let got = net.payloads(subscriber);
+    assert_eq!(got, ["0123456789", "x"]);
 }
 
 /// [MQTT-3.3.4-9], and D10: a receive maximum of 1, slow acknowledgements, and a break at every third message.
