@@ -25,6 +25,9 @@ pub enum ReadState {
     Need(usize),
     /// The turn's budget is spent: give the rest again in the next turn.
     Busy,
+    /// The client has not taken twice `max_output_bytes` of answers: give the rest again once its output is
+    /// written.
+    Blocked,
     /// An answer is pending; what arrives meanwhile is kept, though the peer may be gone.
     Waiting,
     /// The connection is closing: nothing more is read.

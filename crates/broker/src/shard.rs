@@ -366,6 +366,8 @@ impl<H: Host> Shard<H> {
         let state = self.conns.lookup(conn.index, conn.generation)?;
         match state.phase {
             Phase::Greeting | Phase::Exchanging(_) => Some(self.settings.max_connect_packet_size as usize),
+            // A client that takes no answers is not listened to either: its answers must not pile up.
+            Phase::Connected if !state.has_room(2 * self.settings.max_output_bytes) => None,
             Phase::Connected => Some(self.settings.packet_max()),
             Phase::Asked(_) | Phase::Closing => None,
         }
@@ -374,6 +376,7 @@ impl<H: Host> Shard<H> {
     fn read_state(&mut self, conn: ConnId) -> ReadState {
         match self.conns.lookup(conn.index, conn.generation).map(|state| &state.phase) {
             Some(Phase::Asked(_)) => ReadState::Waiting,
+            Some(Phase::Connected) => ReadState::Blocked,
             _ => ReadState::Closing,
         }
     }

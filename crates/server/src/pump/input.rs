@@ -31,6 +31,7 @@ impl<H: Ruled> Pump<H> {
             self.read_peer(token, now);
             if let Some(peer) = self.peers.get_mut(token)
                 && (peer.readable && !peer.ended || peer.busy)
+                && !peer.blocked
                 && !peer.queued
             {
                 peer.queued = true;
@@ -46,6 +47,10 @@ impl<H: Ruled> Pump<H> {
         if matches!(peer.stage, Stage::Closing) {
             peer.readable = false;
             peer.busy = false;
+            return;
+        }
+        if peer.blocked {
+            // It is read again once it has taken its output.
             return;
         }
         let again = std::mem::take(&mut peer.busy);
@@ -168,6 +173,7 @@ impl<H: Ruled> Pump<H> {
             return bytes.len();
         };
         peer.busy = state == ReadState::Busy;
+        peer.blocked = state == ReadState::Blocked;
         if state == ReadState::Waiting && bytes.len() - used >= WAITING_MAX {
             // More of it stays in the socket until the answer is there.
             peer.readable = false;

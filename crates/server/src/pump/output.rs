@@ -58,6 +58,9 @@ impl<H: Ruled> Pump<H> {
                 if backlog != before {
                     self.shard.written(conn, backlog);
                 }
+                if backlog == 0 {
+                    self.unblock(token);
+                }
             }
             Err(error) => self.fail(token, conn, &error, now),
         }
@@ -75,11 +78,25 @@ impl<H: Ruled> Pump<H> {
             Stage::Greeting(_) | Stage::Closing => None,
         };
         match (flushed, stage) {
-            (Ok(0), Some(conn)) => self.shard.writable(now, conn, &mut self.fx),
+            (Ok(0), Some(conn)) => {
+                self.shard.writable(now, conn, &mut self.fx);
+                self.unblock(token);
+            }
             (Ok(backlog), Some(conn)) => self.shard.written(conn, backlog),
             (Ok(0) | Err(_), None) => self.drop_peer(token),
             (Ok(_), None) => {}
             (Err(error), Some(conn)) => self.fail(token, conn, &error, now),
+        }
+    }
+
+    /// The peer has taken its output: what it sent meanwhile is handled.
+    fn unblock(&mut self, token: usize) {
+        if let Some(peer) = self.peers.get_mut(token)
+            && std::mem::take(&mut peer.blocked)
+        {
+            peer.busy = true;
+            peer.readable = true;
+            super::input::queue(&mut self.ready, token, peer);
         }
     }
 
@@ -95,6 +112,7 @@ impl<H: Ruled> Pump<H> {
         }
         peer.readable = true;
         peer.closed = true;
+        peer.blocked = false;
         super::input::queue(&mut self.ready, token, peer);
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Peer {
     pub(super) kept: Vec<u8>,
     /// `kept` is handled again without more bytes: the last turn's budget was spent.
     pub(super) busy: bool,
+    /// Not read until its output is written.
+    pub(super) blocked: bool,
     /// Why the stream failed.
     pub(super) error: Option<Box<str>>,
     /// Counted among its listener's connections.
@@ -57,6 +59,7 @@ impl Peer {
             ended: false,
             kept: Vec::new(),
             busy: false,
+            blocked: false,
             error: None,
             place: None,
         }
