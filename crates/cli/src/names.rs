@@ -9,7 +9,7 @@ use std::path::Path;
 pub(crate) const NAMES: [&str; 5] =
     ["mosquitto", "mosquitto_pub", "mosquitto_sub", "mosquitto_rr", "mosquitto_passwd"];
 
-/// Makes the links in `directory`; returns the exit code.
+/// Makes the links in `directory`, which is made if it is not there; returns the exit code.
 pub(crate) fn install(directory: Option<&Path>) -> i32 {
     let Some(directory) = directory else {
         eprintln!("Error: Say in which directory: pondhawk install-names DIRECTORY.");
@@ -22,6 +22,10 @@ pub(crate) fn install(directory: Option<&Path>) -> i32 {
             return 1;
         }
     };
+    if let Err(error) = std::fs::create_dir_all(directory) {
+        eprintln!("Error: Unable to make the directory {}: {}.", directory.display(), system_text(&error));
+        return 1;
+    }
     let mut code = 0;
     for name in NAMES {
         let link = directory.join(name);
