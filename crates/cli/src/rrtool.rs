@@ -48,6 +48,9 @@ struct Requester {
 enum State {
     /// The request must not be sent before the response can be received.
     Subscribing,
+    /// The request goes out when everything that came along with SUBACK is handled: a retained message is no
+    /// response.
+    Ready,
     /// The request left at this time.
     Waiting(Instant),
     /// The response is printed.
@@ -80,7 +83,10 @@ impl App for Requester {
                     link.console.error(reason_text(*code));
                     Ok(())
                 }
-                _ => self.request(link),
+                _ => {
+                    self.state = State::Ready;
+                    Ok(())
+                }
             },
             Event::Message(message) => {
                 self.response(&message, link);
@@ -90,6 +96,13 @@ impl App for Requester {
                 link.console.error(&format!("Warning: Publish {id} failed: {}.", reason_text(code)));
                 Ok(())
             }
+            _ => Ok(()),
+        }
+    }
+
+    fn turn(&mut self, link: &mut Link<'_>) -> Result<(), Failure> {
+        match self.state {
+            State::Ready if link.client.is_online() => self.request(link),
             _ => Ok(()),
         }
     }
