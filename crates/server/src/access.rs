@@ -51,21 +51,10 @@ impl Rules {
     /// # Errors
     /// The first file that cannot be used; [`EXIT_AUTH`] is the exit code for it.
     pub fn load(config: &Config, methods: Vec<String>) -> Result<(Self, Vec<String>), LoadError> {
-        let symlinks = if config.environment.allow_symlinks {
-            Symlinks::Follow
-        } else {
-            Symlinks::Refuse
-        };
-        let mut files = Files {
-            symlinks,
-            passwords: HashMap::new(),
-            acls: HashMap::new(),
-            warnings: Vec::new(),
-        };
-        let listeners = config
-            .listeners
-            .iter()
-            .map(|listener| files.rules(&listener.access));
+        let symlinks = if config.environment.allow_symlinks { Symlinks::Follow } else { Symlinks::Refuse };
+        let mut files =
+            Files { symlinks, passwords: HashMap::new(), acls: HashMap::new(), warnings: Vec::new() };
+        let listeners = config.listeners.iter().map(|listener| files.rules(&listener.access));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         Ok((Rules { listeners, methods }, files.warnings))
     }
@@ -101,10 +90,7 @@ impl Rules {
     }
 
     fn identify(&self, listener: u16, username: Option<&str>, client_id: &str) -> Identity {
-        let acl = self
-            .listeners
-            .get(usize::from(listener))
-            .map(|rules| rules.acl.as_ref());
+        let acl = self.listeners.get(usize::from(listener)).map(|rules| rules.acl.as_ref());
         match acl {
             Some(None) => Identity::All,
             Some(Some(acl)) => Identity::Ruled(acl.rules_for(username, client_id)),
@@ -125,16 +111,8 @@ impl Files {
     fn rules(&mut self, access: &Access) -> Result<ListenerRules, LoadError> {
         Ok(ListenerRules {
             allow_anonymous: access.allow_anonymous,
-            passwords: access
-                .password_file
-                .as_deref()
-                .map(|path| self.passwords(path))
-                .transpose()?,
-            acl: access
-                .acl_file
-                .as_deref()
-                .map(|path| self.acl(path))
-                .transpose()?,
+            passwords: access.password_file.as_deref().map(|path| self.passwords(path)).transpose()?,
+            acl: access.acl_file.as_deref().map(|path| self.acl(path)).transpose()?,
         })
     }
 
@@ -143,8 +121,7 @@ impl Files {
             return Ok(Arc::clone(file));
         }
         let file = Arc::new(PasswordFile::load(path, self.symlinks)?);
-        self.warnings
-            .extend(file.warnings().iter().map(ToString::to_string));
+        self.warnings.extend(file.warnings().iter().map(ToString::to_string));
         self.passwords.insert(path.to_owned(), Arc::clone(&file));
         Ok(file)
     }
@@ -154,8 +131,7 @@ impl Files {
             return Ok(file.clone());
         }
         let file = AclFile::load(path, self.symlinks)?;
-        self.warnings
-            .extend(file.warnings().iter().map(ToString::to_string));
+        self.warnings.extend(file.warnings().iter().map(ToString::to_string));
         self.acls.insert(path.to_owned(), file.clone());
         Ok(file)
     }
@@ -191,11 +167,8 @@ impl Slots {
     /// As many places as `global_max_connections` and `global_max_clients` say.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let slots = Slots {
-            connections: Places::new(),
-            sessions: Places::new(),
-            overloaded: AtomicBool::new(false),
-        };
+        let slots =
+            Slots { connections: Places::new(), sessions: Places::new(), overloaded: AtomicBool::new(false) };
         slots.reload(config);
         slots
     }
@@ -222,10 +195,7 @@ impl Slots {
 
 impl Places {
     fn new() -> Self {
-        Places {
-            taken: AtomicUsize::new(0),
-            max: AtomicUsize::new(usize::MAX),
-        }
+        Places { taken: AtomicUsize::new(0), max: AtomicUsize::new(usize::MAX) }
     }
 
     fn limit(&self, max: Option<usize>) {
@@ -235,9 +205,7 @@ impl Places {
     fn reserve(&self) -> bool {
         let max = self.max.load(Ordering::Relaxed);
         let more = |taken| (taken < max).then_some(taken + 1);
-        self.taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .is_ok()
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     fn release(&self) {
@@ -260,20 +228,13 @@ impl ShardHost {
     /// # Errors
     /// The operating system has no random bytes to give.
     pub fn new(rules: Arc<Rules>, slots: Arc<Slots>, log: Log) -> io::Result<Self> {
-        Ok(ShardHost {
-            rules,
-            slots,
-            log,
-            entropy: Entropy::new()?,
-        })
+        Ok(ShardHost { rules, slots, log, entropy: Entropy::new()? })
     }
 }
 
 impl fmt::Debug for ShardHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ShardHost")
-            .field("slots", &self.slots)
-            .finish_non_exhaustive()
+        f.debug_struct("ShardHost").field("slots", &self.slots).finish_non_exhaustive()
     }
 }
 
@@ -313,9 +274,7 @@ impl Host for ShardHost {
     }
 
     fn source_may_publish(&self, source: &Source, topic: &str) -> bool {
-        let identity = self
-            .rules
-            .identify(source.listener, source.username.as_deref(), &source.client_id);
+        let identity = self.rules.identify(source.listener, source.username.as_deref(), &source.client_id);
         self.may_publish(&identity, topic)
     }
 
@@ -356,10 +315,7 @@ struct Entropy {
 
 impl Entropy {
     fn new() -> io::Result<Self> {
-        let mut entropy = Entropy {
-            bytes: Box::new([0; ENTROPY_BYTES]),
-            used: 0,
-        };
+        let mut entropy = Entropy { bytes: Box::new([0; ENTROPY_BYTES]), used: 0 };
         getrandom::fill(&mut *entropy.bytes).map_err(|error| io::Error::other(error.to_string()))?;
         Ok(entropy)
     }

@@ -69,10 +69,9 @@ pub enum Step {
 impl From<Step> for Answer {
     fn from(step: Step) -> Answer {
         match step {
-            Step::Accept { username, data } => Answer::Accept {
-                username: username.map(Into::into),
-                data: data.map(Into::into),
-            },
+            Step::Accept { username, data } => {
+                Answer::Accept { username: username.map(Into::into), data: data.map(Into::into) }
+            }
             Step::Continue(data) => Answer::Continue { data: data.into() },
             Step::Refuse(code) => Answer::Refuse(code),
         }
@@ -110,13 +109,13 @@ impl Authenticator {
         reply: Reply,
     ) -> io::Result<Self> {
         let pool = AuthPool::new(threads, QUEUE)?;
-        Ok(Authenticator {
-            pool,
-            rules: RwLock::new(rules),
-            methods,
-            exchanges: Arc::default(),
-            reply,
-        })
+        Ok(Authenticator { pool, rules: RwLock::new(rules), methods, exchanges: Arc::default(), reply })
+    }
+
+    /// The names of the registered methods, for [`Rules::load`].
+    #[must_use]
+    pub fn method_names(&self) -> Vec<String> {
+        self.methods.iter().map(|method| method.name().to_owned()).collect()
     }
 
     /// From the next question on these rules hold.
@@ -128,22 +127,11 @@ impl Authenticator {
     pub fn ask(&self, shard: ShardId, question: Question) {
         let who = (shard, question.conn);
         match question.subject {
-            Subject::Password {
-                username, password, ..
-            } => {
+            Subject::Password { username, password, .. } => {
                 self.ask_password(who, question.listener, username, password);
             }
-            Subject::Exchange {
-                client_id,
-                method,
-                data,
-                first,
-            } => {
-                let exchange = if first {
-                    self.begin(&method)
-                } else {
-                    self.resume(who)
-                };
+            Subject::Exchange { client_id, method, data, first } => {
+                let exchange = if first { self.begin(&method) } else { self.resume(who) };
                 match exchange {
                     Some(exchange) => self.step(who, exchange, client_id, data),
                     None => self.answer(who, Answer::Refuse(reason::BAD_AUTHENTICATION_METHOD)),
@@ -168,10 +156,7 @@ impl Authenticator {
         let reply = Arc::clone(&self.reply);
         let answer = move |granted| {
             let answer = if granted {
-                Answer::Accept {
-                    username: None,
-                    data: None,
-                }
+                Answer::Accept { username: None, data: None }
             } else {
                 Answer::Refuse(reason::NOT_AUTHORIZED)
             };
@@ -182,18 +167,11 @@ impl Authenticator {
 
     fn begin(&self, method: &str) -> Option<Exchange> {
         let method = self.methods.iter().find(|known| known.name() == method)?;
-        Some(Exchange {
-            method: Arc::clone(method),
-            state: None,
-            since: Instant::now(),
-        })
+        Some(Exchange { method: Arc::clone(method), state: None, since: Instant::now() })
     }
 
     fn resume(&self, who: Who) -> Option<Exchange> {
-        self.exchanges
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&who)
+        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).remove(&who)
     }
 
     fn step(&self, who: Who, mut exchange: Exchange, client_id: Box<str>, data: Box<[u8]>) {
@@ -201,13 +179,8 @@ impl Authenticator {
         let outcome = Arc::new(Mutex::new(None));
         let (said, exchanges) = (Arc::clone(&outcome), Arc::clone(&self.exchanges));
         let check = move || {
-            let step = exchange.method.step(
-                &mut exchange.state,
-                &Said {
-                    client_id: &client_id,
-                    data: &data,
-                },
-            );
+            let step =
+                exchange.method.step(&mut exchange.state, &Said { client_id: &client_id, data: &data });
             if matches!(step, Step::Continue(_)) {
                 keep(&exchanges, who, exchange);
             }
@@ -218,11 +191,7 @@ impl Authenticator {
         let answer = move |_| {
             let said = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
             // Nothing was said if the method panicked or the broker stops.
-            reply(
-                who.0,
-                who.1,
-                said.unwrap_or(Answer::Refuse(reason::UNSPECIFIED_ERROR)),
-            );
+            reply(who.0, who.1, said.unwrap_or(Answer::Refuse(reason::UNSPECIFIED_ERROR)));
         };
         self.submit(who, Job::new(check, answer));
     }

@@ -60,10 +60,7 @@ fn who(config: &Config) -> Who {
 }
 
 fn ports(config: &Config, protocol: Protocol) -> BTreeSet<u16> {
-    let speaking = config
-        .listeners
-        .iter()
-        .filter(|listener| listener.protocol == protocol);
+    let speaking = config.listeners.iter().filter(|listener| listener.protocol == protocol);
     let port = |address: &Address| match address {
         Address::Tcp { port, .. } => Some(*port),
         Address::Unix(_) => None,
@@ -89,23 +86,14 @@ mod tests {
     fn without_anything_both_ports_are_named() {
         let text = text(&BrokerArgs::default());
         assert!(text.starts_with("Starting in local only mode. "), "{text}");
-        assert!(
-            text.contains("MQTT on port 1883, MQTT over WebSockets on port 9001. Whoever"),
-            "{text}"
-        );
+        assert!(text.contains("MQTT on port 1883, MQTT over WebSockets on port 9001. Whoever"), "{text}");
         assert!(text.contains("pondhawk sub -v"), "{text}");
     }
 
     #[test]
     fn commands_name_the_port() {
-        let text = text(&BrokerArgs {
-            ports: vec![2000],
-            ..BrokerArgs::default()
-        });
-        assert!(
-            text.contains("MQTT on port 2000. ") && text.contains("pondhawk sub -p 2000 -v"),
-            "{text}"
-        );
+        let text = text(&BrokerArgs { ports: vec![2000], ..BrokerArgs::default() });
+        assert!(text.contains("MQTT on port 2000. ") && text.contains("pondhawk sub -p 2000 -v"), "{text}");
     }
 
     #[test]

@@ -67,10 +67,7 @@ impl Control {
     pub(crate) fn serve(mut self) -> Result<(), StartError> {
         self.publish_sys();
         loop {
-            let due = [self.next_sys, self.next_memory, self.next_sweep]
-                .into_iter()
-                .flatten()
-                .min();
+            let due = [self.next_sys, self.next_memory, self.next_sweep].into_iter().flatten().min();
             let wait = due.map_or(WATCH_PERIOD, |due| due.saturating_duration_since(Instant::now()));
             match self.signals.wait(wait.min(WATCH_PERIOD)) {
                 Some(Signal::Stop) => return self.stop(),
@@ -89,11 +86,7 @@ impl Control {
         if self.shards.stop() {
             return Ok(());
         }
-        Err(StartError::new(
-            exit::FAILED,
-            "Error: a shard failed while stopping.",
-            None,
-        ))
+        Err(StartError::new(exit::FAILED, "Error: a shard failed while stopping.", None))
     }
 
     fn obey(&mut self, signal: Signal) {
@@ -117,10 +110,7 @@ impl Control {
     fn plan(&mut self) {
         let now = Instant::now();
         let config = &self.running.config;
-        self.next_sys = config
-            .mqtt
-            .sys_interval
-            .map(|period| now + until_multiple_of(period));
+        self.next_sys = config.mqtt.sys_interval.map(|period| now + until_multiple_of(period));
         self.next_memory = config.limits.memory_limit.map(|_| now);
         self.next_sweep = config.mqtt.retain_expiry_interval.map(|period| now + period);
     }
@@ -133,12 +123,7 @@ impl Control {
         }
         if is_due(self.next_sweep) {
             self.shards.tell(|| pump::Control::Sweep);
-            self.next_sweep = self
-                .running
-                .config
-                .mqtt
-                .retain_expiry_interval
-                .map(|period| now + period);
+            self.next_sweep = self.running.config.mqtt.retain_expiry_interval.map(|period| now + period);
         }
         if is_due(self.next_sys) {
             self.publish_sys();
@@ -155,7 +140,7 @@ impl Control {
         let over = process::resident_bytes().is_some_and(|bytes| bytes > limit as u64);
         if self.running.slots.set_overloaded(over) != over {
             let text = if over {
-                "Warning: memory_limit is reached: new clients and messages are refused."
+                "Warning: memory_limit is reached: new clients are refused."
             } else {
                 "Memory is below memory_limit again."
             };
@@ -170,10 +155,8 @@ impl Control {
         }
         let Some(figures) = self.figures() else { return };
         let changed = self.sys.update(&figures);
-        let messages = changed
-            .into_iter()
-            .map(|(topic, payload)| (topic, payload.into_bytes(), true))
-            .collect();
+        let messages =
+            changed.into_iter().map(|(topic, payload)| (topic, payload.into_bytes(), true)).collect();
         self.shards.tell_first(pump::Control::Publish(messages));
     }
 
@@ -215,7 +198,7 @@ impl Control {
     fn try_reload(&mut self) -> Result<(), StartError> {
         let new = load_config(&self.running.args)?;
         let reload = reload_diff(&self.running.config, &new);
-        let (rules, warnings) = Rules::load(&reload.config, Vec::new())
+        let (rules, warnings) = Rules::load(&reload.config, self.running.authenticator.method_names())
             .map_err(|error| StartError::new(EXIT_AUTH, error, None))?;
         let running = &mut self.running;
         running
@@ -236,8 +219,7 @@ impl Control {
         running.authenticator.set_rules(rules.clone());
         running.slots.reload(&reload.config);
         running.config = reload.config;
-        self.shards
-            .tell(|| pump::Control::Reload(settings.clone(), rules.clone()));
+        self.shards.tell(|| pump::Control::Reload(settings.clone(), rules.clone()));
         self.plan();
         Ok(())
     }
@@ -245,9 +227,7 @@ impl Control {
 
 /// How long until the wall clock is at a multiple of `period`, as Mosquitto 2.1 times its `$SYS` topics.
 fn until_multiple_of(period: Duration) -> Duration {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let period_ms = period.as_millis().max(1);
     let left = period_ms - since.as_millis() % period_ms;
     Duration::from_millis(u64::try_from(left).unwrap_or(1000))

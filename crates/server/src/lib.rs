@@ -24,4 +24,4 @@ mod start;
 pub mod sys;
 pub mod translate;
 
-pub use run::{StartError, run};
+pub use run::{StartError, run, run_with};

@@ -1,13 +1,15 @@
 //! The broker's command line, and its start: everything that can fail fails here, with a reason and an exit
 //! code, before the first client is let in.
 
+use crate::authenticator::AuthMethod;
 use crate::control::Control;
 use crate::logging::Class;
 use crate::process::{self, Background, Daemonized, Signals};
-use crate::start::{self, Line};
+use crate::start::{self, Wiring};
 use pondhawk_config::{BrokerArgs, BrokerCommand, Capabilities, Config, ConfigError, SystemHost};
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// The program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -51,16 +53,19 @@ impl From<ConfigError> for StartError {
         if error.shows_usage() {
             lines.push(pondhawk_config::usage(PROGRAM, VERSION));
         }
-        StartError {
-            code: error.exit_code(),
-            lines,
-        }
+        StartError { code: error.exit_code(), lines }
     }
 }
 
 /// Runs the broker with the arguments behind the program's name: the exit code of the process.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> i32 {
+    run_with(arguments, Vec::new())
+}
+
+/// As [`run`], for a program that brings methods of enhanced authentication of its own.
+#[must_use]
+pub fn run_with(arguments: Vec<OsString>, methods: Vec<Arc<dyn AuthMethod>>) -> i32 {
     let outcome = match BrokerCommand::parse(arguments) {
         Err(error) => Err(error.into()),
         Ok(BrokerCommand::Help) => {
@@ -72,7 +77,7 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
             Ok(())
         }
         Ok(BrokerCommand::TestConfig(args)) => test_config(&args),
-        Ok(BrokerCommand::Run(args)) => serve(&args),
+        Ok(BrokerCommand::Run(args)) => serve(&args, methods),
     };
     match outcome {
         Ok(()) => 0,
@@ -95,10 +100,7 @@ fn test_config(args: &BrokerArgs) -> Result<(), StartError> {
         eprintln!("{warning}");
     }
     for missing in pondhawk_config::unsupported(&config, Capabilities::NONE) {
-        eprintln!(
-            "Warning: {missing} The broker will refuse to start with it; {}.",
-            missing.remedy()
-        );
+        eprintln!("Warning: {missing} The broker will refuse to start with it; {}.", missing.remedy());
     }
     println!("Configuration file is OK.");
     Ok(())
@@ -110,9 +112,7 @@ pub(crate) fn load_config(args: &BrokerArgs) -> Result<Config, StartError> {
     let missing = pondhawk_config::unsupported(&config, Capabilities::NONE);
     if let Some(first) = missing.first() {
         let mut error = StartError::new(exit::INVALID, format!("Error: {first}"), None);
-        error
-            .lines
-            .extend(missing.iter().skip(1).map(|more| format!("Error: {more}")));
+        error.lines.extend(missing.iter().skip(1).map(|more| format!("Error: {more}")));
         error.lines.push(format!("hint: {}.", first.remedy()));
         error.lines.push(format!("Error found at {}.", first.place));
         return Err(error);
@@ -121,48 +121,37 @@ pub(crate) fn load_config(args: &BrokerArgs) -> Result<Config, StartError> {
 }
 
 /// Starts the broker and stays until it is told to stop.
-fn serve(args: &BrokerArgs) -> Result<(), StartError> {
+fn serve(args: &BrokerArgs, methods: Vec<Arc<dyn AuthMethod>>) -> Result<(), StartError> {
     let config = load_config(args)?;
-    let background = match args
-        .daemon
-        .then(process::daemonize)
-        .transpose()
-        .map_err(StartError::failed)?
-    {
+    let background = match args.daemon.then(process::daemonize).transpose().map_err(StartError::failed)? {
         None => None,
         Some(Daemonized::Broker(background)) => Some(background),
         Some(Daemonized::Starter(0)) => return Ok(()),
         // The broker has said why.
         Some(Daemonized::Starter(code)) => {
-            return Err(StartError {
-                code,
-                lines: Vec::new(),
-            });
+            return Err(StartError { code, lines: Vec::new() });
         }
     };
     process::raise_file_limit();
     process::set_umask(&config.environment);
     let signals = Signals::new().map_err(StartError::failed)?;
-    let line = Line::default();
+    let wiring = Wiring::new(methods);
     // What takes root comes first. If it fails, the log says so.
-    let taken = start::take(&config, &line);
+    let taken = start::take(&config, &wiring);
     let warning =
         process::drop_privileges(&config).map_err(|error| StartError::new(exit::FAILED, error, None))?;
-    let log = line.start(&config)?;
+    let log = wiring.start_log(&config)?;
     start::say_hello(&config, &log);
     if let Some(warning) = warning {
         log.write(Class::Warning, warning);
     }
     let told = config.logging.destinations.stderr && log.wants(Class::Error);
-    let mut outcome = taken
-        .and_then(|taken| start::start(args, config, taken, (&line, &log)))
-        .and_then(|(running, shards)| {
-            background
-                .map(Background::ready)
-                .transpose()
-                .map_err(StartError::failed)?;
+    let mut outcome = taken.and_then(|taken| start::start(args, config, taken, (&wiring, &log))).and_then(
+        |(running, shards)| {
+            background.map(Background::ready).transpose().map_err(StartError::failed)?;
             Control::new(running, shards, signals).serve()
-        });
+        },
+    );
     if let Err(error) = &mut outcome {
         for text in &error.lines {
             log.write(Class::Error, text);
@@ -171,10 +160,7 @@ fn serve(args: &BrokerArgs) -> Result<(), StartError> {
             error.lines.clear();
         }
     }
-    log.write(
-        Class::Information,
-        format_args!("{PROGRAM} version {VERSION} terminating"),
-    );
+    log.write(Class::Information, format_args!("{PROGRAM} version {VERSION} terminating"));
     log.finish();
     outcome
 }

@@ -3,7 +3,7 @@
 //! Before: the configuration is read and good. After: shards run, and [`crate::control`] waits for signals.
 
 use crate::access::{EXIT_AUTH, Rules, ShardHost, Slots};
-use crate::authenticator::Authenticator;
+use crate::authenticator::{AuthMethod, Authenticator};
 use crate::banner;
 use crate::boot::{self, Board, Common, Doors, OnAccept, Shards};
 use crate::control::Running;
@@ -26,18 +26,28 @@ pub(crate) struct Taken {
     pid_file: Option<PidFile>,
 }
 
-/// The log and the ways to it from places that are there before it.
+/// What connects the parts: the ways to the log from what is there before it, and what was plugged in.
 #[derive(Default)]
-pub(crate) struct Line {
+pub(crate) struct Wiring {
     /// Where accepted connections are told to.
     log: Arc<OnceLock<Log>>,
     /// Where lines for `log_dest topic` go to.
     senders: Arc<OnceLock<Senders>>,
+    methods: Vec<Arc<dyn AuthMethod>>,
 }
 
-impl Line {
+impl Wiring {
+    /// Wiring with these methods of enhanced authentication.
+    pub(crate) fn new(methods: Vec<Arc<dyn AuthMethod>>) -> Self {
+        Wiring { methods, ..Wiring::default() }
+    }
+
+    fn method_names(&self) -> Vec<String> {
+        self.methods.iter().map(|method| method.name().to_owned()).collect()
+    }
+
     /// Starts the log. Lines for topics are lost until the shards run.
-    pub(crate) fn start(&self, config: &Config) -> Result<Log, StartError> {
+    pub(crate) fn start_log(&self, config: &Config) -> Result<Log, StartError> {
         let senders = self.senders.clone();
         let publish = move |topic: &str, line: &str| {
             if let Some(sender) = senders.get().and_then(|senders| senders.first()) {
@@ -56,19 +66,15 @@ impl Line {
 }
 
 /// Binds the listeners and writes the pid file.
-pub(crate) fn take(config: &Config, line: &Line) -> Result<Taken, StartError> {
-    let log = line.log.clone();
+pub(crate) fn take(config: &Config, wiring: &Wiring) -> Result<Taken, StartError> {
+    let log = wiring.log.clone();
     let on_accept: OnAccept = Arc::new(move |peer, place, result| {
         if let Some(log) = log.get() {
             log.accepted(peer, place, result);
         }
     });
-    let doors = boot::open_doors(
-        translate::entrances(config),
-        translate::shards(config),
-        &on_accept,
-    )
-    .map_err(|error| StartError::new(exit::FAILED, format!("Error: {error}"), error.hint()))?;
+    let doors = boot::open_doors(translate::entrances(config), translate::shards(config), &on_accept)
+        .map_err(|error| StartError::new(exit::FAILED, format!("Error: {error}"), error.hint()))?;
     let pid_file = PidFile::write(config.pid_file.as_deref())
         .map_err(|error| StartError::new(exit::PID_FILE, error, None))?;
     Ok(Taken { doors, pid_file })
@@ -76,15 +82,9 @@ pub(crate) fn take(config: &Config, line: &Line) -> Result<Taken, StartError> {
 
 /// The log's first lines.
 pub(crate) fn say_hello(config: &Config, log: &Log) {
-    log.write(
-        Class::Information,
-        format_args!("{PROGRAM} version {VERSION} starting"),
-    );
+    log.write(Class::Information, format_args!("{PROGRAM} version {VERSION} starting"));
     match config.sources.first() {
-        Some(path) => log.write(
-            Class::Information,
-            format_args!("Config loaded from {}.", path.display()),
-        ),
+        Some(path) => log.write(Class::Information, format_args!("Config loaded from {}.", path.display())),
         None => log.write(Class::Information, "Using default config."),
     }
     for warning in &config.warnings {
@@ -97,13 +97,13 @@ pub(crate) fn start(
     args: &BrokerArgs,
     config: Config,
     taken: Taken,
-    (line, log): (&Line, &Log),
+    (wiring, log): (&Wiring, &Log),
 ) -> Result<(Running, Shards<Arc<Rules>>), StartError> {
     for text in banner::lines(&config) {
         log.write(Class::Information, text);
     }
-    let (rules, warnings) =
-        Rules::load(&config, Vec::new()).map_err(|error| StartError::new(EXIT_AUTH, error, None))?;
+    let (rules, warnings) = Rules::load(&config, wiring.method_names())
+        .map_err(|error| StartError::new(EXIT_AUTH, error, None))?;
     for warning in warnings {
         log.write(Class::Warning, warning);
     }
@@ -117,20 +117,13 @@ pub(crate) fn start(
     let shard_count = translate::shards(&config);
     let board = Board::new(shard_count).map_err(StartError::failed)?;
     let senders = board.senders();
-    let authenticator = start_authenticator(&config, &rules, senders.clone())?;
+    let authenticator = start_authenticator((&config, &rules), wiring.methods.clone(), senders.clone())?;
     let slots = Arc::new(Slots::new(&config));
-    let shards = start_shards(
-        (board, taken.doors),
-        (&config, shard_count),
-        (&rules, &slots),
-        (log, &authenticator),
-    )?;
+    let shards =
+        start_shards((board, taken.doors), (&config, shard_count), (&rules, &slots), (log, &authenticator))?;
     // Set once, here.
-    let _set = line.senders.set(senders);
-    log.write(
-        Class::Information,
-        format_args!("{PROGRAM} version {VERSION} running"),
-    );
+    let _set = wiring.senders.set(senders);
+    log.write(Class::Information, format_args!("{PROGRAM} version {VERSION} running"));
     let running = Running {
         args: args.clone(),
         config,
@@ -144,8 +137,8 @@ pub(crate) fn start(
 }
 
 fn start_authenticator(
-    config: &Config,
-    rules: &Arc<Rules>,
+    (config, rules): (&Config, &Arc<Rules>),
+    methods: Vec<Arc<dyn AuthMethod>>,
     senders: Senders,
 ) -> Result<Arc<Authenticator>, StartError> {
     let reply = Arc::new(move |shard: ShardId, conn, answer| {
@@ -156,7 +149,7 @@ fn start_authenticator(
     });
     let threads = config.threads.authentication;
     let authenticator =
-        Authenticator::new(threads, rules.clone(), Vec::new(), reply).map_err(StartError::failed)?;
+        Authenticator::new(threads, rules.clone(), methods, reply).map_err(StartError::failed)?;
     Ok(Arc::new(authenticator))
 }
 
@@ -170,19 +163,13 @@ fn start_shards(
     let mut key = [0; 8];
     getrandom::fill(&mut key).map_err(StartError::failed)?;
     let common = Common {
-        homes: Homes {
-            key: u64::from_ne_bytes(key),
-            shards: shard_count,
-        },
+        homes: Homes { key: u64::from_ne_bytes(key), shards: shard_count },
         settings: Arc::new(translate::settings(config, shard_count)),
         ask: Arc::new(move |shard, question| ask.ask(shard, question)),
         epoch: Instant::now(),
     };
     let host = |_| ShardHost::new(rules.clone(), slots.clone(), log.clone());
-    let hosts = (0..shard_count)
-        .map(host)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(StartError::failed)?;
+    let hosts = (0..shard_count).map(host).collect::<Result<Vec<_>, _>>().map_err(StartError::failed)?;
     let mut hosts = hosts.into_iter();
     boot::start(board, doors, &common, |_shard| {
         let host = hosts.next().expect("there is a host for each shard");

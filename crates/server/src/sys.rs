@@ -24,11 +24,7 @@ impl Figures {
     /// Figures of no shard yet: the time since the start, and the memory in use that is not a file's.
     #[must_use]
     pub fn new(uptime: Duration, resident_bytes: Option<u64>) -> Self {
-        Figures {
-            uptime,
-            resident_bytes,
-            report: Report::default(),
-        }
+        Figures { uptime, resident_bytes, report: Report::default() }
     }
 
     /// Adds the figures of a shard.
@@ -88,17 +84,13 @@ const NUMBERS: &[Row] = &[
     ("store/messages/count", Figures::stored),
     ("store/messages/bytes", Figures::stored_bytes),
     ("subscriptions/count", |it| it.counters().subscriptions),
-    ("shared_subscriptions/count", |it| {
-        it.counters().shared_subscriptions
-    }),
+    ("shared_subscriptions/count", |it| it.counters().shared_subscriptions),
     ("retained messages/count", |it| it.counters().retained),
     ("messages/received", Figures::packets_received),
     ("messages/sent", Figures::packets_sent),
     ("bytes/received", |it| it.report.bytes_received),
     ("bytes/sent", |it| it.report.bytes_sent),
-    ("publish/bytes/received", |it| {
-        it.counters().publish_bytes_received
-    }),
+    ("publish/bytes/received", |it| it.counters().publish_bytes_received),
     ("publish/bytes/sent", |it| it.counters().publish_bytes_sent),
     ("publish/messages/received", |it| it.received(PacketType::Publish)),
     ("publish/messages/sent", |it| it.sent(PacketType::Publish)),
@@ -114,13 +106,9 @@ const NUMBERS: &[Row] = &[
     ("mqtt/pubrel/received", |it| it.received(PacketType::Pubrel)),
     ("mqtt/pubcomp/received", |it| it.received(PacketType::Pubcomp)),
     ("mqtt/subscribe/received", |it| it.received(PacketType::Subscribe)),
-    ("mqtt/unsubscribe/received", |it| {
-        it.received(PacketType::Unsubscribe)
-    }),
+    ("mqtt/unsubscribe/received", |it| it.received(PacketType::Unsubscribe)),
     ("mqtt/pingreq/received", |it| it.received(PacketType::Pingreq)),
-    ("mqtt/disconnect/received", |it| {
-        it.received(PacketType::Disconnect)
-    }),
+    ("mqtt/disconnect/received", |it| it.received(PacketType::Disconnect)),
     ("mqtt/auth/received", |it| it.received(PacketType::Auth)),
     ("mqtt/connack/sent", |it| it.sent(PacketType::Connack)),
     ("mqtt/publish/sent", |it| it.sent(PacketType::Publish)),
@@ -144,10 +132,7 @@ const NUMBERS: &[Row] = &[
 ];
 
 fn disconnected(figures: &Figures) -> u64 {
-    figures
-        .counters()
-        .sessions
-        .saturating_sub(figures.counters().connected)
+    figures.counters().sessions.saturating_sub(figures.counters().connected)
 }
 
 /// Counters of which the rate a minute is published as averages.
@@ -201,24 +186,15 @@ impl SysTree {
     pub fn update(&mut self, figures: &Figures) -> Vec<(String, String)> {
         let mut now = vec![
             ("version".to_owned(), self.version.clone()),
-            (
-                "uptime".to_owned(),
-                format!("{} seconds", figures.uptime.as_secs()),
-            ),
+            ("uptime".to_owned(), format!("{} seconds", figures.uptime.as_secs())),
             ("time".to_owned(), unix_seconds().to_string()),
         ];
-        now.extend(
-            NUMBERS
-                .iter()
-                .map(|(topic, number)| ((*topic).to_owned(), number(figures).to_string())),
-        );
+        now.extend(NUMBERS.iter().map(|(topic, number)| ((*topic).to_owned(), number(figures).to_string())));
         self.maximums(figures, &mut now);
         self.averages(figures, &mut now);
         now.retain(|(topic, payload)| self.published.get(topic) != Some(payload));
         self.published.extend(now.iter().cloned());
-        now.into_iter()
-            .map(|(topic, payload)| (format!("{PREFIX}{topic}"), payload))
-            .collect()
+        now.into_iter().map(|(topic, payload)| (format!("{PREFIX}{topic}"), payload)).collect()
     }
 
     fn maximums(&mut self, figures: &Figures, out: &mut Vec<(String, String)>) {
@@ -251,10 +227,7 @@ impl SysTree {
 }
 
 fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[cfg(test)]

@@ -16,9 +16,7 @@ use std::sync::Arc;
 pub fn shards(config: &Config) -> u8 {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = config.threads.shards.unwrap_or_else(cores);
-    u8::try_from(wanted)
-        .unwrap_or(Homes::SHARDS_MAX)
-        .clamp(1, Homes::SHARDS_MAX)
+    u8::try_from(wanted).unwrap_or(Homes::SHARDS_MAX).clamp(1, Homes::SHARDS_MAX)
 }
 
 /// The settings of each of `shards` shards. What is limited for the whole broker is divided among them.
@@ -49,11 +47,7 @@ pub fn settings(config: &Config, shards: u8) -> Settings {
         max_retained_messages: share(limits.max_retained_messages, shards),
         max_retained_bytes: share(limits.max_retained_bytes, shards),
         allow_session_transfer: mqtt.allow_session_transfer,
-        refused_filters: mqtt
-            .refuse_subscribe
-            .iter()
-            .map(|filter| filter.as_str().into())
-            .collect(),
+        refused_filters: mqtt.refuse_subscribe.iter().map(|filter| filter.as_str().into()).collect(),
         connect_timeout_ms: u64::try_from(limits.connect_timeout.as_millis()).unwrap_or(u64::MAX),
         persistent: config.persistence.enabled,
         listeners: config.listeners.iter().map(listener).collect(),
@@ -92,20 +86,14 @@ fn listener(listener: &Listener) -> ListenerSettings {
 /// The listeners to be opened.
 #[must_use]
 pub fn entrances(config: &Config) -> Vec<Entrance> {
-    config
-        .listeners
-        .iter()
-        .map(|listener| entrance(listener, config))
-        .collect()
+    config.listeners.iter().map(|listener| entrance(listener, config)).collect()
 }
 
 fn entrance(listener: &Listener, config: &Config) -> Entrance {
     Entrance {
         spec: spec(listener),
         transport: transport(listener, config),
-        max: listener
-            .max_connections
-            .map(|max| i64::try_from(max).unwrap_or(i64::MAX)),
+        max: listener.max_connections.map(|max| i64::try_from(max).unwrap_or(i64::MAX)),
         // Nobody asked for `::1` in so many words.
         optional: config.local_only,
     }
@@ -174,10 +162,7 @@ mod tests {
         );
         let settings = settings(&config, 2);
         assert_eq!(settings.max_inflight_messages, 7);
-        assert_eq!(
-            (settings.outbox.queued_messages, settings.outbox.inflight_bytes),
-            (0, 5)
-        );
+        assert_eq!((settings.outbox.queued_messages, settings.outbox.inflight_bytes), (0, 5));
         assert_eq!(settings.message_size_limit, 9);
         assert_eq!(settings.persistent_client_expiration_s, Some(2 * 24 * 3600));
         assert_eq!(settings.client_id_prefix.as_deref(), Some("dev-"));
@@ -195,17 +180,10 @@ mod tests {
              listener 2\nprotocol websockets\nwebsockets_origin http://a\nlistener 0 /tmp/x.sock\n",
         );
         let all = entrances(&config);
-        let ListenSpec::Tcp(first) = &all[0].spec else {
-            panic!("not TCP")
-        };
-        assert_eq!(
-            (first.host.as_deref(), first.port, first.domain),
-            (Some("localhost"), 1, Domain::V6)
-        );
+        let ListenSpec::Tcp(first) = &all[0].spec else { panic!("not TCP") };
+        assert_eq!((first.host.as_deref(), first.port, first.domain), (Some("localhost"), 1, Domain::V6));
         assert_eq!((all[0].max, all[0].optional), (Some(3), false));
-        let Transport::WebSocket(settings) = &all[1].transport else {
-            panic!("not WebSockets")
-        };
+        let Transport::WebSocket(settings) = &all[1].transport else { panic!("not WebSockets") };
         assert_eq!(settings.origins, ["http://a"]);
         assert_eq!(all[2].spec, ListenSpec::Unix("/tmp/x.sock".into()));
         assert!(matches!(all[2].transport, Transport::Plain));

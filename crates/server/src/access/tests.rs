@@ -39,19 +39,13 @@ fn files() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let hash = PasswordHash::create(b"p", Scheme::Sha512).unwrap();
     std::fs::write(dir.path().join("pw"), format!("ann:{hash}\n")).unwrap();
-    std::fs::write(
-        dir.path().join("acl"),
-        "topic read news/#\nuser ann\ntopic readwrite ann/#\n",
-    )
-    .unwrap();
+    std::fs::write(dir.path().join("acl"), "topic read news/#\nuser ann\ntopic readwrite ann/#\n").unwrap();
     dir
 }
 
 #[test]
 fn anonymous_clients_pass_where_they_are_allowed() {
-    let host = host(&config(
-        "per_listener_settings true\nlistener 1\nallow_anonymous true\nlistener 2\n",
-    ));
+    let host = host(&config("per_listener_settings true\nlistener 1\nallow_anonymous true\nlistener 2\n"));
     let refused = Gate::Refuse(reason::NOT_AUTHORIZED);
     assert_eq!(host.gate(0, &connect(None)), Gate::Accept);
     assert_eq!(host.gate(0, &connect(Some("ann"))), Gate::Accept);
@@ -63,10 +57,7 @@ fn anonymous_clients_pass_where_they_are_allowed() {
 #[test]
 fn a_name_is_asked_about_where_there_are_passwords() {
     let dir = files();
-    let text = format!(
-        "listener 1\nallow_anonymous true\npassword_file {}/pw\n",
-        dir.path().display()
-    );
+    let text = format!("listener 1\nallow_anonymous true\npassword_file {}/pw\n", dir.path().display());
     let host = host(&config(&text));
     assert_eq!(host.gate(0, &connect(None)), Gate::Accept);
     assert_eq!(host.gate(0, &connect(Some("ann"))), Gate::Ask);
@@ -79,13 +70,7 @@ fn methods_must_be_known() {
     let gate = |method| {
         let mut properties = PropertiesBuf::new();
         properties.push(Property::AuthenticationMethod(method)).unwrap();
-        host.gate(
-            0,
-            &Connect {
-                properties: properties.as_properties(),
-                ..connect(None)
-            },
-        )
+        host.gate(0, &Connect { properties: properties.as_properties(), ..connect(None) })
     };
     assert_eq!(gate("SCRAM"), Gate::Ask);
     assert_eq!(gate("scram"), Gate::Refuse(reason::BAD_AUTHENTICATION_METHOD));
@@ -94,19 +79,12 @@ fn methods_must_be_known() {
 #[test]
 fn rights_follow_the_access_control_file() {
     let dir = files();
-    let host = host(&config(&format!(
-        "listener 1\nacl_file {}/acl\n",
-        dir.path().display()
-    )));
+    let host = host(&config(&format!("listener 1\nacl_file {}/acl\n", dir.path().display())));
     let (ann, nobody) = (host.identify(0, Some("ann"), "c"), host.identify(0, None, "c"));
     assert!(host.may_publish(&ann, "ann/x") && host.may_receive(&ann, "ann/x"));
     assert!(!host.may_publish(&nobody, "ann/x") && !host.may_publish(&nobody, "news/x"));
     assert!(host.may_receive(&nobody, "news/x") && host.may_subscribe(&nobody, "#"));
-    let source = Source {
-        client_id: "c".into(),
-        username: Some("ann".into()),
-        listener: 0,
-    };
+    let source = Source { client_id: "c".into(), username: Some("ann".into()), listener: 0 };
     assert!(host.source_may_publish(&source, "ann/x") && !host.source_may_publish(&source, "bob/x"));
     let elsewhere = host.identify(7, Some("ann"), "c");
     assert!(!host.may_publish(&elsewhere, "ann/x") && !host.may_receive(&elsewhere, "ann/x"));
@@ -124,11 +102,7 @@ fn new_rules_hold_from_the_next_question_on() {
 fn a_missing_or_bad_file_is_refused_by_name() {
     let dir = files();
     std::fs::write(dir.path().join("bad"), "nonsense\n").unwrap();
-    for (directive, file) in [
-        ("password_file", "missing"),
-        ("acl_file", "missing"),
-        ("acl_file", "bad"),
-    ] {
+    for (directive, file) in [("password_file", "missing"), ("acl_file", "missing"), ("acl_file", "bad")] {
         let text = format!("listener 1\n{directive} {}/{file}\n", dir.path().display());
         let error = Rules::load(&config(&text), Vec::new()).unwrap_err();
         assert!(error.to_string().contains(&format!("/{file}\"")), "{error}");
@@ -142,9 +116,7 @@ fn shared_files_are_loaded_and_warned_about_once() {
     let text = format!("acl_file {}/acl\nlistener 1\nlistener 2\n", dir.path().display());
     let (rules, warnings) = Rules::load(&config(&text), Vec::new()).unwrap();
     assert_eq!(rules.listeners.len(), 2);
-    let about_pattern = warnings
-        .iter()
-        .filter(|warning| warning.contains("does not contain"));
+    let about_pattern = warnings.iter().filter(|warning| warning.contains("does not contain"));
     assert_eq!(about_pattern.count(), 1, "{warnings:?}");
 }
 

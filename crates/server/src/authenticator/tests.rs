@@ -20,17 +20,11 @@ impl AuthMethod for Counting {
 
     fn step(&self, state: &mut ExchangeState, said: &Said<'_>) -> Step {
         assert_ne!(said.data, b"panic");
-        let steps = state
-            .take()
-            .and_then(|state| state.downcast::<u8>().ok())
-            .map_or(1, |steps| *steps + 1);
+        let steps = state.take().and_then(|state| state.downcast::<u8>().ok()).map_or(1, |steps| *steps + 1);
         *state = Some(Box::new(steps));
         match (said.data, steps) {
             (b"", _) => Step::Refuse(reason::NOT_AUTHORIZED),
-            (_, 3) => Step::Accept {
-                username: Some(said.client_id.to_owned()),
-                data: None,
-            },
+            (_, 3) => Step::Accept { username: Some(said.client_id.to_owned()), data: None },
             _ => Step::Continue(vec![steps]),
         }
     }
@@ -48,10 +42,7 @@ fn fixture() -> Fixture {
     let hash = PasswordHash::create(b"p", Scheme::Sha512).unwrap();
     let empty = PasswordHash::create(b"", Scheme::Sha512).unwrap();
     std::fs::write(dir.path().join("pw"), format!("ann:{hash}\nbob:{empty}\n")).unwrap();
-    let text = format!(
-        "log_dest none\nlistener 1\npassword_file {}/pw\n",
-        dir.path().display()
-    );
+    let text = format!("log_dest none\nlistener 1\npassword_file {}/pw\n", dir.path().display());
     let config = Config::from_text(text, "test.conf").unwrap();
     let (rules, _) = Rules::load(&config, vec!["COUNT".to_owned()]).unwrap();
     let rules = Arc::new(rules);
@@ -61,12 +52,7 @@ fn fixture() -> Fixture {
         Arc::new(move |shard, conn, answer| sender.lock().unwrap().send((shard, conn, answer)).unwrap());
     let conn = some_connection(&config, &rules);
     let authenticator = Authenticator::new(2, rules, vec![Arc::new(Counting)], reply).unwrap();
-    Fixture {
-        authenticator,
-        answers,
-        conn,
-        _dir: dir,
-    }
+    Fixture { authenticator, answers, conn, _dir: dir }
 }
 
 fn some_connection(config: &Config, rules: &Arc<Rules>) -> ConnId {
@@ -79,12 +65,7 @@ fn some_connection(config: &Config, rules: &Arc<Rules>) -> ConnId {
 
 impl Fixture {
     fn ask(&self, subject: Subject) -> Answer {
-        let question = Question {
-            conn: self.conn,
-            listener: 0,
-            peer: "peer".into(),
-            subject,
-        };
+        let question = Question { conn: self.conn, listener: 0, peer: "peer".into(), subject };
         self.authenticator.ask(ShardId(3), question);
         let (shard, conn, answer) = self.answers.recv_timeout(PATIENCE).unwrap();
         assert_eq!((shard, conn), (ShardId(3), self.conn));
@@ -93,21 +74,12 @@ impl Fixture {
 
     fn password(&self, username: &str, password: Option<&[u8]>) -> Answer {
         let password = password.map(Into::into);
-        self.ask(Subject::Password {
-            client_id: "c".into(),
-            username: Some(username.into()),
-            password,
-        })
+        self.ask(Subject::Password { client_id: "c".into(), username: Some(username.into()), password })
     }
 
     fn exchange(&self, data: &[u8], first: bool) -> Answer {
         let (client_id, method) = ("c".into(), "COUNT".into());
-        self.ask(Subject::Exchange {
-            client_id,
-            method,
-            data: data.into(),
-            first,
-        })
+        self.ask(Subject::Exchange { client_id, method, data: data.into(), first })
     }
 }
 
@@ -118,43 +90,22 @@ fn is_refused(answer: &Answer, code: ReasonCode) -> bool {
 #[test]
 fn passwords_are_answered() {
     let fixture = fixture();
-    assert!(matches!(
-        fixture.password("ann", Some(b"p")),
-        Answer::Accept {
-            username: None,
-            data: None
-        }
-    ));
-    assert!(is_refused(
-        &fixture.password("ann", Some(b"q")),
-        reason::NOT_AUTHORIZED
-    ));
-    assert!(is_refused(
-        &fixture.password("eve", Some(b"p")),
-        reason::NOT_AUTHORIZED
-    ));
-    assert!(matches!(
-        fixture.password("bob", Some(b"")),
-        Answer::Accept { .. }
-    ));
+    assert!(matches!(fixture.password("ann", Some(b"p")), Answer::Accept { username: None, data: None }));
+    assert!(is_refused(&fixture.password("ann", Some(b"q")), reason::NOT_AUTHORIZED));
+    assert!(is_refused(&fixture.password("eve", Some(b"p")), reason::NOT_AUTHORIZED));
+    assert!(matches!(fixture.password("bob", Some(b"")), Answer::Accept { .. }));
 }
 
 #[test]
 fn no_password_is_not_the_empty_password() {
-    assert!(is_refused(
-        &fixture().password("bob", None),
-        reason::NOT_AUTHORIZED
-    ));
+    assert!(is_refused(&fixture().password("bob", None), reason::NOT_AUTHORIZED));
 }
 
 #[test]
 fn rules_without_a_file_let_nobody_in() {
     let fixture = fixture();
     fixture.authenticator.set_rules(Arc::default());
-    assert!(is_refused(
-        &fixture.password("ann", Some(b"p")),
-        reason::NOT_AUTHORIZED
-    ));
+    assert!(is_refused(&fixture.password("ann", Some(b"p")), reason::NOT_AUTHORIZED));
 }
 
 #[test]
@@ -166,15 +117,10 @@ fn an_exchange_goes_from_step_to_step() {
     };
     assert_eq!(data(fixture.exchange(b"a", true)), 1);
     assert_eq!(data(fixture.exchange(b"b", false)), 2);
-    let Answer::Accept { username, .. } = fixture.exchange(b"c", false) else {
-        panic!("not accepted")
-    };
+    let Answer::Accept { username, .. } = fixture.exchange(b"c", false) else { panic!("not accepted") };
     assert_eq!(username.as_deref(), Some("c"));
     // It is over: nothing is left to go on with.
-    assert!(is_refused(
-        &fixture.exchange(b"d", false),
-        reason::BAD_AUTHENTICATION_METHOD
-    ));
+    assert!(is_refused(&fixture.exchange(b"d", false), reason::BAD_AUTHENTICATION_METHOD));
 }
 
 #[test]
@@ -189,10 +135,7 @@ fn a_first_step_begins_anew() {
 #[test]
 fn a_method_that_panics_refuses() {
     let fixture = fixture();
-    assert!(is_refused(
-        &fixture.exchange(b"panic", true),
-        reason::UNSPECIFIED_ERROR
-    ));
+    assert!(is_refused(&fixture.exchange(b"panic", true), reason::UNSPECIFIED_ERROR));
     assert!(matches!(fixture.exchange(b"a", true), Answer::Continue { .. }));
 }
 
@@ -205,8 +148,5 @@ fn unknown_methods_are_refused() {
         data: Box::default(),
         first: true,
     };
-    assert!(is_refused(
-        &fixture.ask(subject),
-        reason::BAD_AUTHENTICATION_METHOD
-    ));
+    assert!(is_refused(&fixture.ask(subject), reason::BAD_AUTHENTICATION_METHOD));
 }

@@ -91,14 +91,7 @@ impl Log {
         // The thread ends with the last line; waiting for it is `finish`'s job, and that has a deadline.
         let (writer, _thread) = Writer::start(sinks, stamp)?;
         let mask = AtomicU16::new(mask(logging));
-        Ok(Log {
-            shared: Arc::new(Shared {
-                mask,
-                writer,
-                ident: ident.to_owned(),
-                publish,
-            }),
-        })
+        Ok(Log { shared: Arc::new(Shared { mask, writer, ident: ident.to_owned(), publish }) })
     }
 
     /// Makes this log the one that takes the tracing events of the whole process; false if there is one.
@@ -144,10 +137,7 @@ impl Log {
     pub fn accepted(&self, peer: &str, place: &str, result: Result<(), &str>) {
         match result {
             Ok(()) if self.wants_connections() => {
-                self.write(
-                    Class::Notice,
-                    format_args!("New connection from {} on {place}.", Shown(peer)),
-                );
+                self.write(Class::Notice, format_args!("New connection from {} on {place}.", Shown(peer)));
             }
             Ok(()) => {}
             Err(why) if peer.is_empty() => {

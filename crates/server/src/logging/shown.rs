@@ -26,11 +26,7 @@ pub(super) fn escape(text: &str, max: usize, out: &mut impl Write) -> fmt::Resul
     }
     let mut left = max;
     for c in text.chars() {
-        let len = if is_unfit(c) {
-            c.escape_default().len()
-        } else {
-            c.len_utf8()
-        };
+        let len = if is_unfit(c) { c.escape_default().len() } else { c.len_utf8() };
         if len > left {
             return out.write_char('…');
         }

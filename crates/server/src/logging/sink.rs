@@ -105,20 +105,10 @@ struct LogFile {
 impl LogFile {
     /// Appends to the file, made readable by its owner alone if it is not there: it names clients and topics.
     fn open(path: &Path) -> Result<Self, LogError> {
-        let opened = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path);
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
         match opened {
-            Ok(file) => Ok(LogFile {
-                path: path.to_owned(),
-                file,
-            }),
-            Err(source) => Err(LogError::File {
-                path: path.to_owned(),
-                source,
-            }),
+            Ok(file) => Ok(LogFile { path: path.to_owned(), file }),
+            Err(source) => Err(LogError::File { path: path.to_owned(), source }),
         }
     }
 }
@@ -158,17 +148,9 @@ impl Syslog {
         let mut packet = String::new();
         let priority = self.facility << 3 | line.class.severity();
         let time = DateTime::<Local>::from(line.at).format("%b %e %H:%M:%S");
-        let written = write!(
-            packet,
-            "<{priority}>{time} {}[{}]: {}",
-            self.ident,
-            std::process::id(),
-            line.text
-        );
-        debug_assert!(
-            written.is_ok(),
-            "a String takes everything, and the format is fixed"
-        );
+        let written =
+            write!(packet, "<{priority}>{time} {}[{}]: {}", self.ident, std::process::id(), line.text);
+        debug_assert!(written.is_ok(), "a String takes everything, and the format is fixed");
         packet
     }
 }
@@ -185,20 +167,13 @@ fn connect(path: &Path) -> io::Result<UnixDatagram> {
 mod tests {
     use super::*;
 
-    const LINE: Line<'_> = Line {
-        class: Class::Warning,
-        at: SystemTime::UNIX_EPOCH,
-        text: "a line",
-    };
+    const LINE: Line<'_> = Line { class: Class::Warning, at: SystemTime::UNIX_EPOCH, text: "a line" };
 
     #[test]
     fn syslog_packets_carry_priority_and_name() {
         let packet = Syslog::new(None, "mosquitto").packet(&LINE);
         assert!(packet.starts_with("<28>"), "{packet}");
-        assert!(
-            packet.ends_with(&format!(" mosquitto[{}]: a line", std::process::id())),
-            "{packet}"
-        );
+        assert!(packet.ends_with(&format!(" mosquitto[{}]: a line", std::process::id())), "{packet}");
         assert!(Syslog::new(Some(7), "x").packet(&LINE).starts_with("<188>"));
     }
 
@@ -217,13 +192,10 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_opened_is_named() {
-        let to = LogDestinations {
-            file: Some("/nonexistent/log".into()),
-            ..LogDestinations::default()
-        };
-        let Err(error) = Sinks::open(&to, None, "x", None) else {
-            panic!("opened")
-        };
-        assert!(error.to_string().contains("/nonexistent/log"), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("missing/log");
+        let to = LogDestinations { file: Some(path), ..LogDestinations::default() };
+        let Err(error) = Sinks::open(&to, None, "x", None) else { panic!("opened") };
+        assert!(error.to_string().contains("/missing/log"), "{error}");
     }
 }

@@ -55,13 +55,7 @@ impl Writer {
         let (queue, entries) = sync_channel(QUEUE_LINES);
         let (orders, received) = channel();
         let lost = Arc::new(AtomicU64::new(0));
-        let desk = Desk {
-            sinks,
-            stamp,
-            pending: Vec::new(),
-            line: String::new(),
-            lost: Arc::clone(&lost),
-        };
+        let desk = Desk { sinks, stamp, pending: Vec::new(), line: String::new(), lost: Arc::clone(&lost) };
         let thread = thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || desk.work(&entries, &received))
@@ -71,11 +65,7 @@ impl Writer {
 
     /// Hands a line over; never waits.
     pub(super) fn line(&self, class: Class, text: String) {
-        let entry = Entry {
-            class,
-            at: SystemTime::now(),
-            text,
-        };
+        let entry = Entry { class, at: SystemTime::now(), text };
         if self.queue.try_send(Item::Line(entry)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -164,11 +154,7 @@ impl Desk {
         if lost > 0 {
             let text =
                 format!("Warning: {lost} log lines were lost: they came faster than they could be written.");
-            self.take(&Entry {
-                class: Class::Warning,
-                at: SystemTime::now(),
-                text,
-            });
+            self.take(&Entry { class: Class::Warning, at: SystemTime::now(), text });
         }
     }
 
@@ -185,11 +171,7 @@ impl Desk {
         };
         let escaped = escape(text, LINE_MAX, &mut self.line);
         debug_assert!(escaped.is_ok(), "a String takes everything");
-        let line = Line {
-            class: entry.class,
-            at: entry.at,
-            text: &self.line,
-        };
+        let line = Line { class: entry.class, at: entry.at, text: &self.line };
         self.sinks.take(&line, &mut self.pending);
         if self.pending.len() >= BATCH_BYTES {
             self.sinks.flush(&mut self.pending);

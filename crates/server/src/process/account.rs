@@ -54,9 +54,7 @@ pub fn drop_privileges(config: &Config) -> Result<Option<String>, AccountError> 
         return Ok(None);
     }
     match target(config) {
-        Target::Same => Ok(Some(
-            "Warning: The broker runs as root and should not.".to_owned(),
-        )),
+        Target::Same => Ok(Some("Warning: The broker runs as root and should not.".to_owned())),
         Target::Ids(uid, gid) => {
             let name = uid.to_string();
             let groups = || setgroups(&[Gid::from_raw(gid)]);
@@ -113,13 +111,7 @@ fn become_ids(
     gid: Gid,
     set_groups: impl FnOnce() -> nix::Result<()>,
 ) -> Result<(), AccountError> {
-    let failed = |step| {
-        move |source| AccountError::System {
-            user: user.to_owned(),
-            step,
-            source,
-        }
-    };
+    let failed = |step| move |source| AccountError::System { user: user.to_owned(), step, source };
     set_groups().map_err(failed("its groups"))?;
     setgid(gid).map_err(failed("its group"))?;
     setuid(uid).map_err(failed("its number"))?;
@@ -142,15 +134,9 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file() {
-        assert_eq!(
-            target(&config("mqtt", None, None)),
-            Target::Named("mqtt".to_owned())
-        );
+        assert_eq!(target(&config("mqtt", None, None)), Target::Named("mqtt".to_owned()));
         assert_eq!(target(&config("root", None, None)), Target::Same);
-        assert_eq!(
-            target(&config("mqtt", Some(1000), Some(100))),
-            Target::Ids(1000, 100)
-        );
+        assert_eq!(target(&config("mqtt", Some(1000), Some(100))), Target::Ids(1000, 100));
         assert_eq!(target(&config("root", Some(1000), None)), Target::Ids(1000, 1000));
         assert_eq!(target(&config("mqtt", Some(0), Some(0))), Target::Same);
     }

@@ -10,13 +10,7 @@ pub fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         // Where it is refused the old limit holds, and accepting pauses when it is reached.
-        let _refused = setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: limit.maximum,
-                maximum: limit.maximum,
-            },
-        );
+        let _refused = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
 }
 
@@ -31,9 +25,7 @@ pub fn set_umask(environment: &Environment) {
 #[must_use]
 pub fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    kib(&status, "RssAnon:")
-        .or_else(|| kib(&status, "VmRSS:"))
-        .map(|kib| kib * 1024)
+    kib(&status, "RssAnon:").or_else(|| kib(&status, "VmRSS:")).map(|kib| kib * 1024)
 }
 
 fn kib(status: &str, name: &str) -> Option<u64> {

@@ -36,13 +36,8 @@ impl PidFile {
             .open(path)
             .and_then(|mut file| writeln!(file, "{}", process::id()));
         match written {
-            Ok(()) => Ok(Some(PidFile {
-                path: path.to_owned(),
-            })),
-            Err(source) => Err(PidFileError {
-                path: path.to_owned(),
-                source,
-            }),
+            Ok(()) => Ok(Some(PidFile { path: path.to_owned() })),
+            Err(source) => Err(PidFileError { path: path.to_owned(), source }),
         }
     }
 }
@@ -87,8 +82,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("target"), &link).unwrap();
-        for path in [link.as_path(), Path::new("/nonexistent/pid")] {
-            let error = PidFile::write(Some(path)).unwrap_err();
+        for path in [link, dir.path().join("missing/pid")] {
+            let error = PidFile::write(Some(&path)).unwrap_err();
             assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         }
     }

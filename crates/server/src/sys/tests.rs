@@ -13,10 +13,7 @@ fn figures(uptime_s: u64, fill: impl FnOnce(&mut Report)) -> Figures {
 
 fn value<'a>(changed: &'a [(String, String)], topic: &str) -> Option<&'a str> {
     let wanted = format!("$SYS/broker/{topic}");
-    changed
-        .iter()
-        .find(|(topic, _)| *topic == wanted)
-        .map(|(_, payload)| payload.as_str())
+    changed.iter().find(|(topic, _)| *topic == wanted).map(|(_, payload)| payload.as_str())
 }
 
 /// Mosquitto 2.1's 56 topics.
@@ -78,26 +75,16 @@ const WIKI: [&str; 7] = [
 
 #[test]
 fn the_first_update_has_exactly_these_topics() {
-    let mut wanted: BTreeSet<String> = MOSQUITTO
-        .iter()
-        .chain(&WIKI)
-        .map(|topic| (*topic).to_owned())
-        .collect();
+    let mut wanted: BTreeSet<String> =
+        MOSQUITTO.iter().chain(&WIKI).map(|topic| (*topic).to_owned()).collect();
     for load in MOSQUITTO_LOADS {
         wanted.extend(["1min", "5min", "15min"].map(|span| format!("load/{load}/{span}")));
     }
     assert_eq!(wanted.len(), 56 + WIKI.len());
-    wanted.extend(
-        MANUAL_RECEIVED
-            .split(' ')
-            .map(|packet| format!("mqtt/{packet}/received")),
-    );
+    wanted.extend(MANUAL_RECEIVED.split(' ').map(|packet| format!("mqtt/{packet}/received")));
     wanted.extend(MANUAL_SENT.split(' ').map(|packet| format!("mqtt/{packet}/sent")));
     wanted.insert("mqtt/publish/dropped".to_owned());
-    let wanted: BTreeSet<String> = wanted
-        .iter()
-        .map(|topic| format!("$SYS/broker/{topic}"))
-        .collect();
+    let wanted: BTreeSet<String> = wanted.iter().map(|topic| format!("$SYS/broker/{topic}")).collect();
     let first = SysTree::new("pondhawk version 0").update(&figures(0, |_| {}));
     let topics: BTreeSet<String> = first.iter().map(|(topic, _)| topic.clone()).collect();
     assert_eq!(topics.len(), first.len(), "a topic is there twice");
@@ -113,18 +100,9 @@ fn only_changes_are_published() {
     let second = tree.update(&figures(2, |report| report.counters.sessions = 3));
     let topics: BTreeSet<&str> = second.iter().map(|(topic, _)| topic.as_str()).collect();
     // The wall clock may or may not have come to another second.
-    let expected = [
-        "clients/disconnected",
-        "clients/inactive",
-        "clients/maximum",
-        "clients/total",
-        "uptime",
-    ];
+    let expected = ["clients/disconnected", "clients/inactive", "clients/maximum", "clients/total", "uptime"];
     for topic in expected {
-        assert!(
-            topics.contains(format!("$SYS/broker/{topic}").as_str()),
-            "{topic}: {topics:?}"
-        );
+        assert!(topics.contains(format!("$SYS/broker/{topic}").as_str()), "{topic}: {topics:?}");
     }
     assert!(topics.len() <= expected.len() + 1, "{topics:?}");
     assert_eq!(value(&second, "uptime"), Some("2 seconds"));
@@ -137,11 +115,7 @@ fn figures_of_shards_add_up() {
         report.counters.retained = 1;
         report.turn_max_us = 5;
     });
-    let mut other = Report {
-        bytes_sent: 7,
-        turn_max_us: 3,
-        ..Report::default()
-    };
+    let mut other = Report { bytes_sent: 7, turn_max_us: 3, ..Report::default() };
     other.counters.packets_received[PacketType::Connect as usize] = 1;
     other.counters.queued = 4;
     all.add(&other);
@@ -164,13 +138,7 @@ fn maximums_do_not_fall() {
     let mut tree = SysTree::new("");
     tree.update(&figures(1, |report| report.counters.sessions = 5));
     let changed = tree.update(&figures(2, |report| report.counters.sessions = 2));
-    assert_eq!(
-        (
-            value(&changed, "clients/total"),
-            value(&changed, "clients/maximum")
-        ),
-        (Some("2"), None)
-    );
+    assert_eq!((value(&changed, "clients/total"), value(&changed, "clients/maximum")), (Some("2"), None));
 }
 
 #[test]
@@ -191,9 +159,6 @@ fn averages_follow_the_rate() {
     for step in 0..200 {
         last.extend(at(&mut tree, 30 + step * 10, 20 + step * 10));
     }
-    let end = last
-        .iter()
-        .rev()
-        .find(|(topic, _)| topic.ends_with("sockets/1min"));
+    let end = last.iter().rev().find(|(topic, _)| topic.ends_with("sockets/1min"));
     assert_eq!(end.map(|(_, payload)| payload.as_str()), Some("60.00"));
 }
