@@ -18,8 +18,8 @@ use pondhawk_session::server::{Message, SubscriptionIds};
 
 /// Messages that one call of [`Shard::work`] delivers at the most.
 const SLICE: usize = 512;
-/// Retained messages that may replace others of a page while it is on its way.
-const NEWER_MAX: usize = 1024;
+/// Bytes of messages that a line remembers since they replaced retained ones.
+const NEWER_BYTES_MAX: usize = 64 << 10;
 
 /// The search for one subscription's retained messages.
 pub(crate) struct Replay {
@@ -46,8 +46,10 @@ struct Line {
     searches: VecDeque<Replay>,
     /// What the first search found, in the order of topics.
     found: VecDeque<Arc<Message>>,
-    /// What replaced retained messages while a page was on its way.
+    /// What replaced retained messages since it began, in the order of topics: a page of another shard may have
+    /// been made before, though it comes later.
     newer: Vec<Arc<Message>>,
+    newer_bytes: usize,
     state: State,
 }
 
@@ -69,7 +71,6 @@ impl Line {
         };
         if search.cancelled {
             self.searches.pop_front();
-            self.newer.clear();
             return;
         }
         self.found.extend(messages);
@@ -77,20 +78,25 @@ impl Line {
             search.shard += 1;
         }
         search.after = next;
-        for message in core::mem::take(&mut self.newer) {
-            self.refresh(&message);
+        for message in &self.newer {
+            replace(&mut self.found, message);
         }
     }
 
-    /// A retained message was replaced or deleted: what was found of it must not be sent after the news of that.
+    /// A retained message was replaced or deleted, and the session told: what was found of it must not follow.
     fn refresh(&mut self, message: &Arc<Message>) {
+        replace(&mut self.found, message);
         let topic = message.topic();
-        if let Ok(at) = self.found.binary_search_by(|found| found.topic().cmp(topic)) {
-            if message.payload_len() == 0 {
-                self.found.remove(at);
-            } else {
-                self.found[at] = message.clone();
+        match self.newer.binary_search_by(|newer| newer.topic().cmp(topic)) {
+            Ok(at) => {
+                self.newer_bytes = self.newer_bytes - self.newer[at].size() + message.size();
+                self.newer[at] = message.clone();
             }
+            Err(at) if self.newer_bytes < NEWER_BYTES_MAX => {
+                self.newer_bytes += message.size();
+                self.newer.insert(at, message.clone());
+            }
+            Err(_) => {}
         }
     }
 
@@ -105,6 +111,18 @@ impl Line {
                 self.found.clear();
             }
             _ => self.searches.retain(|search| !same(search)),
+        }
+    }
+}
+
+/// Puts `message` in the place of an older one of its topic, or takes that out if `message` deletes it.
+fn replace(found: &mut VecDeque<Arc<Message>>, message: &Arc<Message>) {
+    let topic = message.topic();
+    if let Ok(at) = found.binary_search_by(|found| found.topic().cmp(topic)) {
+        if message.payload_len() == 0 {
+            found.remove(at);
+        } else {
+            found[at] = message.clone();
         }
     }
 }
@@ -145,9 +163,6 @@ impl Replays {
         let Some(line) = self.lines.get_mut(&number) else {
             return;
         };
-        if line.state == State::Waiting && line.newer.len() < NEWER_MAX {
-            line.newer.push(message.clone());
-        }
         line.refresh(message);
     }
 
@@ -225,6 +240,7 @@ impl<H: Host> Shard<H> {
                 searches: [replay].into(),
                 found: VecDeque::new(),
                 newer: Vec::new(),
+                newer_bytes: 0,
                 state: State::Runnable,
             },
         );

@@ -127,6 +127,23 @@ fn the_queue_goes_on_when_the_output_is_taken() {
     assert_eq!(net.counters().queued, 0);
 }
 
+/// A client that asks and does not read is not listened to until it does.
+#[test]
+fn answers_do_not_pile_up() {
+    for shards in crate::SHARDS {
+        let settings = Settings { max_output_bytes: 1000, ..Settings::default() };
+        let mut net = Net::new(shards, 1, settings);
+        let a = net.join(&v5("a"));
+        net.block(a, true);
+        net.send(a, &[0xc0, 0].repeat(10_000));
+        assert!(net.backlog(a) <= 2100, "{}", net.backlog(a));
+        net.block(a, false);
+        assert_eq!(net.got(a).len(), 10_000);
+        net.leave(a);
+        net.assert_empty();
+    }
+}
+
 /// C08
 #[test]
 fn subscriptions_of_a_client() {
@@ -225,4 +242,65 @@ fn a_flood_in_one_write() {
     net.subscribe(a, &[("t", 0)]);
     net.send(a, &msg("t", "x").encode(Version::V311).repeat(10_000));
     assert_eq!(net.messages(a).len(), 10_000);
+}
+
+/// The counters are what stood on the wire.
+#[test]
+fn counters_equal_a_recount() {
+    for shards in crate::SHARDS {
+        let mut net = net(shards);
+        let (a, b, c) = (net.join(&v5("a")), net.join(&v311("b")), net.join(&v5("c").fresh(100)));
+        net.subscribe(b, &[("t/#", 2), ("u", 0)]);
+        net.subscribe(c, &[("t/#", 1), ("$share/g/u", 1)]);
+        net.cut(c);
+        net.publish(a, &msg("t/1", "12345").acked(2, 1).retained());
+        net.publish(a, &msg("u", "123").acked(1, 2));
+        net.publish(a, &msg("t/2", "1234567"));
+        net.send(a, &[0xc0, 0]);
+        net.unsubscribe(b, "u");
+        let counters = net.counters();
+        let received = |packet_type: PacketType| counters.packets_received[packet_type as usize];
+        let sent = |packet_type: PacketType| counters.packets_sent[packet_type as usize];
+        assert_eq!((received(PacketType::Connect), sent(PacketType::Connack)), (3, 3));
+        assert_eq!((received(PacketType::Publish), sent(PacketType::Publish)), (3, 3));
+        assert_eq!((counters.publish_bytes_received, counters.publish_bytes_sent), (15, 15));
+        // A's PUBREL, and the one to B.
+        assert_eq!((received(PacketType::Pubrel), sent(PacketType::Pubrel)), (1, 1));
+        assert_eq!((received(PacketType::Pubcomp), sent(PacketType::Pubcomp)), (1, 1));
+        assert_eq!((received(PacketType::Pingreq), sent(PacketType::Pingresp)), (1, 1));
+        assert_eq!((sent(PacketType::Suback), sent(PacketType::Unsuback)), (2, 1));
+        let now = (
+            counters.sessions,
+            counters.connected,
+            counters.subscriptions,
+            counters.shared_subscriptions,
+            counters.retained,
+        );
+        assert_eq!(now, (3, 2, 2, 1, 1));
+        // T/1 and U for C; "t/1" and "12345", "u" and "123".
+        assert_eq!((counters.queued, counters.queued_bytes), (2, 12));
+        assert_eq!(counters.publish_dropped, 0);
+    }
+}
+
+/// What a person is shown of the subscriptions.
+#[test]
+fn a_description() {
+    let mut net = net(1);
+    let (a, b) = (net.join(&v5("a")), net.join(&v5("b")));
+    net.subscribe(a, &[("t/+/#", 1)]);
+    net.subscribe(b, &[("t/+/#", 0), ("$share/g/u", 1)]);
+    let mut lines = Vec::new();
+    net.shards[0].describe(&mut |line| lines.push(line.to_owned()));
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "  a (QoS 1)",
+            "  b (QoS 0)",
+            "  group g (1 members)",
+            "t/+/# (2 subscribers, shards 0x0)",
+            "u (0 subscribers, shards 0x0)",
+        ]
+    );
 }

@@ -233,6 +233,7 @@ impl Net {
     pub fn block(&mut self, client: Client, blocked: bool) {
         let wire = &mut self.wires[client.0];
         wire.blocked = blocked;
+        wire.waiting &= blocked;
         if !blocked && !wire.backlog.is_empty() {
             let bytes = std::mem::take(&mut wire.backlog);
             wire.take(&bytes);
@@ -240,6 +241,11 @@ impl Net {
             self.shards[shard].writable(self.now, conn, &mut self.fx[shard]);
         }
         self.run();
+    }
+
+    /// Bytes that the client's socket has not taken.
+    pub fn backlog(&self, client: Client) -> usize {
+        self.wires[client.0].backlog.len()
     }
 
     pub fn is_open(&self, client: Client) -> bool {
@@ -420,6 +426,7 @@ impl Net {
                         !wire.input.is_empty()
                     }
                     ReadState::Waiting => true,
+                    ReadState::Blocked => wire.blocked,
                     ReadState::Busy | ReadState::Closing => false,
                 };
             }
