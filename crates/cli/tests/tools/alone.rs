@@ -78,7 +78,7 @@ fn installed_names_work() {
     }
     assert!(directory.path().join("mosquitto").is_symlink());
     assert!(directory.path().join("mosquitto_passwd").is_symlink());
-    assert_eq!(pondhawk("install-names /nonexistent").status.code(), Some(1));
+    assert_eq!(pondhawk("install-names /dev/null/x").status.code(), Some(1));
     assert_eq!(pondhawk("install-names").status.code(), Some(1));
 }
 

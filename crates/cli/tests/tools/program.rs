@@ -45,7 +45,7 @@ pub fn start(maker: Maker, words: &[String], stdin: &[u8]) -> Running {
     let mut command = command(maker, &words[0]);
     command.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Nobody's options file may interfere.
-    command.env("XDG_CONFIG_HOME", "/nonexistent").env("TZ", "UTC");
+    command.env("XDG_CONFIG_HOME", "/dev/null").env("TZ", "UTC");
     let mut child = command.spawn().expect("the tool is there");
     let mut pipe = child.stdin.take().expect("piped");
     let stdin = stdin.to_vec();
