@@ -12,7 +12,8 @@ use pondhawk_session::server::{Delivery, Message};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// The work that one turn leaves for the driver.
+/// The work that one turn leaves for the driver. A shard is given the same one all its life, emptied but for
+/// `ticket`, which counts on.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Connections with output to be written; each at most once.

@@ -112,8 +112,13 @@ impl<H: Host> Shard<H> {
             return (reason::TOPIC_FILTER_INVALID, None);
         };
         if let Some(code) = self.subscribe_refusal(index, one, (&filter, parsed.filter)) {
-            let v5 = self.version_of(index) == Version::V5;
-            return (if v5 { code } else { reason::SUBACK_FAILURE }, None);
+            let answer = match self.version_of(index) {
+                Version::V5 => code,
+                Version::V311 => reason::SUBACK_FAILURE,
+                // MQTT 3.1 cannot say no: it is told what it asked for, as by Mosquitto, and gets nothing.
+                Version::V31 => ReasonCode(one.options.qos.as_u8()),
+            };
+            return (answer, None);
         }
         let max_qos = self.settings.listeners.get(usize::from(listener)).map(|rules| rules.max_qos);
         let subscription = Subscription {

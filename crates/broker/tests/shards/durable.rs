@@ -103,6 +103,23 @@ fn what_promises_nothing_does_not_wait() {
     assert!(kinds(&mut net).is_empty());
 }
 
+/// An acknowledgement waits for its own message and for none that came later.
+#[test]
+fn an_acknowledgement_waits_for_its_own() {
+    for shards in SHARDS {
+        let mut net = persistent(shards);
+        let publisher = net.join(&v5("publisher").silent());
+        subscribers(&mut net, 8, "t");
+        net.publish(publisher, &msg("t", "x").acked(1, 1));
+        assert_eq!(net.got(publisher), [Got::Ack(Puback, 1, 0)]);
+        stall(&mut net);
+        // At QoS 0 nothing is promised, and nobody need confirm it.
+        net.publish(publisher, &msg("t", "x"));
+        net.publish(publisher, &msg("t", "x").retained());
+        assert_eq!(net.counters().waiting, 0);
+    }
+}
+
 /// [MQTT-4.3.3-8] held back until it is true.
 #[test]
 fn pubrec_and_pubcomp_wait() {

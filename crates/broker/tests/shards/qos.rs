@@ -262,6 +262,19 @@ fn receive_maximum_of_the_client() {
     assert!(net.messages(subscriber).is_empty());
 }
 
+/// Nor more than the broker's own window, however much the client would take.
+#[test]
+fn the_smaller_window_counts() {
+    let mut net = Net::new(1, 1, settings(5, 100));
+    let generous = v5("subscriber").props(&[Property::ReceiveMaximum(1000)]).silent();
+    let (publisher, subscriber) = (net.join(&v5("publisher")), net.join(&generous));
+    net.subscribe(subscriber, &[("t", 1)]);
+    for _ in 0..10 {
+        net.publish(publisher, &msg("t", "x").acked(1, 1));
+    }
+    assert_eq!(net.messages(subscriber).len(), 5);
+}
+
 /// A client that comes back with a smaller receive maximum gets its messages again one at a time.
 #[test]
 fn resent_within_a_smaller_window() {

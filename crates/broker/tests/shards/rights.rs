@@ -3,7 +3,7 @@
 use crate::SHARDS;
 use crate::host::Right;
 use crate::net::{Net, net};
-use crate::wire::{Got, msg, v5, v311};
+use crate::wire::{Got, hello, msg, v5, v311};
 use pondhawk_broker::Settings;
 use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec, Pubrel};
 use pondhawk_codec::Version;
@@ -23,9 +23,9 @@ fn somebody_elses_client_id() {
                 }
                 for clean in [true, false] {
                     for user in [Some("thief".to_owned()), None] {
-                        let mut hello = crate::wire::hello("c", version);
-                        (hello.clean, hello.user) = (clean, user);
-                        let thief = net.greet(&hello);
+                        let mut stolen = hello("c", version);
+                        (stolen.clean, stolen.user) = (clean, user);
+                        let thief = net.greet(&stolen);
                         let code = if version == Version::V5 { 0x87 } else { 5 };
                         assert!(matches!(net.got(thief)[..], [Got::Connack { code: c, .. }] if c == code));
                         assert_eq!(net.is_open(owner), online && version == Version::V311);
@@ -178,7 +178,12 @@ fn subscribing_without_the_right() {
         let filters = [("secret/#", 0), ("$share/g/secret/#", 0), ("#", 0), ("$share/g/#", 0), ("open/#", 2)];
         assert_eq!(net.subscribe(new, &filters), [0x87, 0x87, 0x87, 0x87, 2]);
         assert_eq!(net.subscribe(old, &filters), [0x80, 0x80, 0x80, 0x80, 2]);
-        assert_eq!((net.counters().subscriptions, net.counters().shared_subscriptions), (2, 0));
+        let oldest = net.join(&hello("oldest", Version::V31));
+        assert_eq!(net.subscribe(oldest, &[("secret/#", 1), ("open/#", 2)]), [1, 2]);
+        assert_eq!((net.counters().subscriptions, net.counters().shared_subscriptions), (3, 0));
+        net.publish(oldest, &msg("secret/x", "x"));
+        assert!(net.messages(oldest).is_empty());
+        net.leave(oldest);
         net.leave(new);
         net.leave(old);
         net.assert_empty();

@@ -67,7 +67,17 @@ fn delay() {
         net.cut(c);
         net.advance(10_000);
         assert_eq!(net.messages(watcher).len(), 1);
-        net.advance(90_000);
+        // The next will has its own delay.
+        let c = net.join(&delayed("c", 10).kept(100));
+        net.cut(c);
+        net.advance(5_000);
+        let c = net.join(&delayed("c", 20).kept(100));
+        net.cut(c);
+        net.advance(19_999);
+        assert!(net.messages(watcher).is_empty());
+        net.advance(1);
+        assert_eq!(net.messages(watcher).len(), 1);
+        net.advance(80_000);
         assert!(net.messages(watcher).is_empty(), "once");
         net.leave(watcher);
         net.assert_empty();
