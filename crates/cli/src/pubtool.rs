@@ -12,8 +12,9 @@ use lines::{Line, Lines};
 use pondhawk_codec::{PacketId, ReasonCode, Version};
 use pondhawk_session::client::{Event, NewMessage, Refused};
 
-/// Standard input waits while so many messages are unanswered, or so many bytes wait for the socket.
+/// Standard input waits while so many messages or bytes are unanswered, or so many bytes wait for the socket.
 const UNANSWERED_MAX: usize = 1000;
+const UNANSWERED_BYTES_MAX: usize = 32 << 20;
 const PENDING_MAX: usize = 256 * 1024;
 
 /// Runs the tool.
@@ -148,7 +149,9 @@ impl Repeat {
 }
 
 fn has_room(link: &Link<'_>) -> bool {
-    link.client.unanswered() < UNANSWERED_MAX && link.pending < PENDING_MAX
+    link.client.unanswered() < UNANSWERED_MAX
+        && link.client.unanswered_bytes() < UNANSWERED_BYTES_MAX
+        && link.pending < PENDING_MAX
 }
 
 /// Publishes lines while there is room; true if some may be left.

@@ -75,6 +75,8 @@ fn options(settings: &Settings) -> Result<Options, Failure> {
         properties: connect_properties(settings),
         inflight_max: client.inflight_max,
         connect_timeout_ms: u64::from(client.keep_alive) * 1000,
+        // The tools stop reading their input long before.
+        queue_bytes_max: usize::MAX,
         trace: settings.output.debug,
         ..Options::default()
     })

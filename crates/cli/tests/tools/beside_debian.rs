@@ -31,6 +31,8 @@ fn debian_broker(anonymous: &str) -> Broker {
         .line("user root")
         .line("listener {port} 127.0.0.1")
         .line(&format!("allow_anonymous {anonymous}"))
+        // A subscriber that a busy machine holds up must not lose messages.
+        .line("max_queued_messages 0")
         .start()
 }
 

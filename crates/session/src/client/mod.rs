@@ -24,6 +24,21 @@
 //!   ([`poll_event`](Client::poll_event)), and close the transport once the client
 //!   [is offline](Client::is_offline) and the bytes are written.
 //!
+//! ```
+//! use pondhawk_session::client::{Client, Event, NewMessage, Options};
+//!
+//! let mut client = Client::new(Options { client_id: "me".into(), ..Options::default() });
+//! client.connect(0)?;
+//! let to_server = client.take_output();
+//! assert_eq!(to_server[0], 0x10); // CONNECT, for the transport to write
+//!
+//! client.receive(5, &[0x20, 3, 0, 0, 0]); // CONNACK, as the transport read it
+//! assert!(matches!(client.poll_event(), Some(Event::Connected(_))));
+//! client.publish(5, &NewMessage::new("greetings", b"hello"))?;
+//! assert_eq!(client.take_output()[0], 0x30); // PUBLISH
+//! # Ok::<(), pondhawk_session::client::Refused>(())
+//! ```
+//!
 //! Time is a number of milliseconds on any clock that does not go back.
 //!
 //! # Invariants
@@ -162,6 +177,12 @@ impl Client {
     #[must_use]
     pub fn unanswered(&self) -> usize {
         self.inflight.len()
+    }
+
+    /// How many bytes the messages of QoS 1 and 2 take that wait to be sent or received.
+    #[must_use]
+    pub fn unanswered_bytes(&self) -> usize {
+        self.inflight.bytes()
     }
 
     /// The time at which [`tick`](Self::tick) wants to be called, if any.

@@ -26,7 +26,8 @@ pub struct Options {
     pub properties: PropertiesBuf,
     /// How many messages of QoS 1 and 2 may be unanswered at a time; the server may allow fewer.
     pub inflight_max: u16,
-    /// How many bytes of messages of QoS 1 and 2 are kept, waiting or unanswered.
+    /// How many bytes of messages of QoS 1 and 2 are kept, waiting or unanswered; a message that is alone may
+    /// be larger.
     pub queue_bytes_max: usize,
     /// How many topic aliases to use of those that the server allows.
     pub topic_aliases_max: u16,

@@ -30,7 +30,9 @@ impl Client {
         if message.qos == Qos::AtMostOnce {
             return self.publish_at_once(now, message);
         }
-        if self.inflight.bytes() + message.payload.len() > self.options.queue_bytes_max {
+        let waiting = self.inflight.bytes();
+        // One that is alone always fits, or it could never be sent.
+        if waiting > 0 && waiting.saturating_add(message.payload.len()) > self.options.queue_bytes_max {
             return Err(Refused::QueueFull);
         }
         if self.state == State::Online && self.frame_len(message) > self.limits.packet_size_max {

@@ -182,6 +182,9 @@ fn what_is_kept_has_a_limit() {
     wire.publish(Qos::AtLeastOnce);
     let message = NewMessage::new("t", b"hello").qos(Qos::AtLeastOnce);
     assert_eq!(wire.client.publish(0, &message), Err(Refused::QueueFull));
+    assert_eq!((wire.client.unanswered(), wire.client.unanswered_bytes()), (2, 12));
+    let mut wire = Wire::new(Options { queue_bytes_max: 1, ..options(V3) });
+    wire.publish(Qos::AtLeastOnce);
 }
 
 #[test]
