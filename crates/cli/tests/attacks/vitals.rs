@@ -101,7 +101,7 @@ impl Vitals {
             sys.number("clients/connected") == 3 && sys.number("subscriptions/count") == 3
         });
         assert!(ready, "three honest clients are counted as {}", sys.number("clients/connected"));
-        sys.settle();
+        sys.take_all();
         Self {
             resident: broker.resident_bytes(),
             descriptors: broker.descriptors(),

@@ -276,7 +276,7 @@ impl Client {
         assert_eq!(
             (delivery.topic.as_str(), delivery.text().as_str()),
             (topic, payload),
-            "another message came"
+            "another message came: {delivery:?}"
         );
         self.acknowledge(&delivery);
         delivery

@@ -70,6 +70,12 @@ impl Sys {
     pub fn settle(&mut self) {
         let wanted = self.ticks + 1;
         assert!(self.until(15 * SECOND, |sys| sys.ticks >= wanted), "$SYS is not published");
+        self.take_all();
+    }
+
+    /// Takes in what the broker has published up to now.
+    #[track_caller]
+    pub fn take_all(&mut self) {
         self.client.send(PINGREQ);
         loop {
             let frame = self.client.frame();
