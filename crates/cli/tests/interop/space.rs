@@ -1,9 +1,10 @@
 //! A private corner of this machine, where the notes' host names, port and paths mean what the notes say.
 //!
-//! Network and mounts are separate (`unshare -m -n`): loopback is empty, so port 1883 is free; the host names of the
-//! notes resolve to it; `/etc/mosquitto`, `/run` and `/var/log/mosquitto` are folders of the test. A keeper process
-//! holds the corner open and every program enters it (`nsenter`). It needs root, or a kernel that lets every user
-//! have namespaces; where neither is so, the test says why it is left out.
+//! Network and mounts are separate (`unshare -m -n`). Loopback is empty, so port 1883 is free; the machine has a second
+//! address, [`OUTSIDE`]; the host names of the notes resolve to loopback; `/etc/mosquitto`, `/run` and
+//! `/var/log/mosquitto` are folders of the test. A keeper process holds the corner open and every program enters it
+//! (`nsenter`). It needs root, or a kernel that lets every user have namespaces; where neither is so, the test says why
+//! it is left out.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +19,7 @@ use crate::toolbox::Toolbox;
 const KEEPER: &str = r#"
 set -e
 ip link set lo up || ifconfig lo up
+ip address add 192.0.2.7/32 dev lo || ifconfig lo:1 192.0.2.7 up
 mount --bind "$1/hosts" /etc/hosts
 mount --bind "$1/etc" /etc/mosquitto
 mount -t tmpfs tmpfs /run
@@ -31,6 +33,9 @@ exec cat
 const HOSTS: &str =
     "127.0.0.1 localhost test.mosquitto.org broker.hivemq.com iot.eclipse.org broker_ip\n::1 localhost\n";
 
+/// An address of the machine that other machines would use.
+pub const OUTSIDE: &str = "192.0.2.7";
+
 /// The corner.
 #[derive(Debug)]
 pub struct Space {
@@ -43,10 +48,14 @@ impl Space {
     /// Opens a corner; nothing where this is not permitted.
     #[track_caller]
     pub fn open() -> Option<Self> {
-        // With rights first. Without, a user namespace of one's own gives them.
+        // With rights first. Without, a user namespace of one's own gives them to the keeper; the programs then run
+        // as the user who runs the tests, because a root of one's own could not become another user.
         let ways: [(&[&str], &[&str]); 2] = [
             (&["-m", "-n"], &["-m", "-n"]),
-            (&["-r", "-m", "-n"], &["-U", "-m", "-n", "--preserve-credentials"]),
+            (
+                &["--map-current-user", "--keep-caps", "-m", "-n"],
+                &["-U", "-m", "-n", "--preserve-credentials"],
+            ),
         ];
         let permitted = |flags: &[&str]| runner::run(Command::new("unshare").args(flags).arg("true"));
         let Some((unshare, flags)) = ways.into_iter().find(|way| permitted(way.0).code == Some(0)) else {
