@@ -254,6 +254,11 @@ impl<H: Host> Shard<H> {
             Answer::Refuse(code) => {
                 self.turn_away(conn, &connect, Refusal::Code(*code, "not authorised"), fx);
             }
+            // Without a method there is nothing to go on with.
+            Answer::Continue { .. } if asked.method.is_none() => {
+                let refusal = Refusal::Code(reason::NOT_AUTHORIZED, "not authorised");
+                self.turn_away(conn, &connect, refusal, fx);
+            }
             Answer::Continue { data } => {
                 let method: Option<Box<str>> = asked.method.clone();
                 state.phase = Phase::Exchanging(asked);

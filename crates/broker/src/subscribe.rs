@@ -115,7 +115,7 @@ impl<H: Host> Shard<H> {
             let answer = match self.version_of(index) {
                 Version::V5 => code,
                 Version::V311 => reason::SUBACK_FAILURE,
-                // MQTT 3.1 cannot say no: it is told what it asked for, as by Mosquitto, and gets nothing.
+                // MQTT 3.1 cannot say no: it is told what it asked for, and gets nothing.
                 Version::V31 => ReasonCode(one.options.qos.as_u8()),
             };
             return (answer, None);

@@ -5,6 +5,7 @@ mod auth;
 mod chaos;
 mod connect;
 mod durable;
+mod garbage;
 mod host;
 mod limits;
 mod model;
