@@ -33,6 +33,17 @@ pub trait Host {
     /// Gives a place back.
     fn release(&mut self, slot: Slot);
 
+    /// True while the process is over its memory limit: messages are refused then.
+    fn overloaded(&self) -> bool {
+        false
+    }
+
+    /// Notes that this shard's retained messages have become so many more, or fewer, with so many bytes.
+    fn retained_changed(&mut self, messages: isize, bytes: isize);
+
+    /// Retained messages and their bytes in the whole broker.
+    fn retained_total(&self) -> (usize, usize);
+
     /// 128 random bits that nobody can guess.
     fn entropy(&mut self) -> u128;
 

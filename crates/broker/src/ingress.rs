@@ -2,7 +2,7 @@
 
 use crate::effects::{Effects, Persist};
 use crate::hold::Then;
-use crate::host::{Host, Note, NoteKind};
+use crate::host::{Ended, Host, Note, NoteKind};
 use crate::id::ConnId;
 use crate::shard::Shard;
 use alloc::string::String;
@@ -72,6 +72,10 @@ impl<H: Host> Shard<H> {
             origin: self.session_ref(index).origin(),
             source: None,
         };
+        if self.host.overloaded() && !view.payload.is_empty() {
+            self.shed(conn, publish, version, fx);
+            return Ok(());
+        }
         let refused = self.refusal(index, &view);
         self.note_received(index, publish, name, refused.is_some());
         match publish.packet_id {
@@ -88,6 +92,23 @@ impl<H: Host> Shard<H> {
                     self.fan_out_from(index, &view, fx);
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// The process has no memory for the message: it is not acknowledged as if it had.
+    fn shed(&mut self, conn: ConnId, publish: &Publish<'_>, version: Version, fx: &mut Effects) {
+        match publish.packet_id {
+            None => self.counters.publish_dropped += 1,
+            Some(id) if version == Version::V5 => {
+                let qos1 = publish.qos == Qos::AtLeastOnce;
+                let packet_type = if qos1 { PacketType::Puback } else { PacketType::Pubrec };
+                self.send_ack((conn.index, packet_type), id, reason::QUOTA_EXCEEDED, fx);
+            }
+            Some(_) => {
+                // Before MQTT 5.0 only the end of the connection says that a message was not taken. [MQTT-4.8.0-2]
+                self.finish(conn.index, Ended::Error("memory_limit is reached"), fx);
+                self.close(conn.index, fx);
             }
         }
     }
@@ -116,8 +137,7 @@ impl<H: Host> Shard<H> {
         if limit > 0 && view.payload.len() > limit {
             return Some(reason::IMPLEMENTATION_SPECIFIC);
         }
-        let home = self.homes.of_topic(view.topic) == self.id;
-        if view.retain && home && !self.retained_fits(view) {
+        if view.retain && !self.retained_fits(view) {
             return Some(reason::QUOTA_EXCEEDED);
         }
         None

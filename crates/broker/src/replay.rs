@@ -196,8 +196,10 @@ impl<H: Host> Shard<H> {
     pub fn work(&mut self, now: crate::Millis, fx: &mut Effects) {
         self.now = now;
         if let Some(after) = self.sweep.take() {
+            let (messages, bytes) = (self.retained.len(), self.retained.bytes());
             let (next, _) = self.retained.sweep(after.as_deref(), now);
             self.sweep = next.map(Some);
+            self.count_retained(messages, bytes);
         }
         for conn in core::mem::take(&mut self.replays.fed) {
             let state = self.conns.lookup(conn.index, conn.generation);

@@ -67,19 +67,11 @@ impl Retained {
         self.bytes
     }
 
-    /// Stores a message in place of the topic's last one. [MQTT-3.3.1-5] False if that would pass the limits
-    /// (0 is none); the last one is kept then.
-    pub(crate) fn set(&mut self, message: Arc<Message>, messages_max: usize, bytes_max: usize) -> bool {
-        let old = self.by_topic.get_key_value(message.topic()).map(|(key, ())| key.0.size());
-        let len = self.by_topic.len() + usize::from(old.is_none());
-        let bytes = self.bytes - old.unwrap_or(0) + message.size();
-        if messages_max != 0 && len > messages_max || bytes_max != 0 && bytes > bytes_max {
-            return false;
-        }
+    /// Stores a message in place of the topic's last one. [MQTT-3.3.1-5]
+    pub(crate) fn set(&mut self, message: Arc<Message>) {
         self.remove(message.topic());
         self.bytes += message.size();
         self.by_topic.insert(ByTopic(message), ());
-        true
     }
 
     pub(crate) fn contains(&self, topic: &str) -> bool {
@@ -190,7 +182,7 @@ mod tests {
     fn search_by_filter() {
         let mut retained = Retained::default();
         for topic in ["a", "a/b", "a/b/c", "ab", "b/c", "$SYS/x", "a b"] {
-            assert!(retained.set(message(topic, NEVER), 0, 0));
+            retained.set(message(topic, NEVER));
         }
         let count = |filter| all(&retained, filter).len();
         assert_eq!(
@@ -203,19 +195,17 @@ mod tests {
     fn pages_are_bounded_and_complete() {
         let mut retained = Retained::default();
         for n in 0..10_000 {
-            retained.set(message(&format!("t/{n}/{}", if n % 2 == 0 { "x" } else { "y" }), NEVER), 0, 0);
+            retained.set(message(&format!("t/{n}/{}", if n % 2 == 0 { "x" } else { "y" }), NEVER));
         }
         assert_eq!(all(&retained, "t/+/x").len(), 5000);
         assert!(retained.page("#", None, 0).messages.len() <= LOOK_MAX);
     }
 
     #[test]
-    fn limits_and_bytes() {
+    fn bytes_are_counted() {
         let mut retained = Retained::default();
-        assert!(retained.set(message("a", NEVER), 1, 0));
-        assert!(!retained.set(message("b", NEVER), 1, 0));
-        assert!(retained.set(message("a", NEVER), 1, 8));
-        assert!(!retained.set(message("aa", NEVER), 0, 16));
+        retained.set(message("a", NEVER));
+        retained.set(message("a", NEVER));
         assert_eq!(retained.bytes(), 8);
         assert!(retained.remove("a") && !retained.remove("a"));
         assert_eq!((retained.len(), retained.bytes()), (0, 0));
@@ -224,8 +214,8 @@ mod tests {
     #[test]
     fn the_expired_are_not_found_and_are_swept() {
         let mut retained = Retained::default();
-        retained.set(message("old", 50), 0, 0);
-        retained.set(message("new", 500), 0, 0);
+        retained.set(message("old", 50));
+        retained.set(message("new", 500));
         assert_eq!(all(&retained, "#").len(), 1);
         assert_eq!(retained.sweep(None, 100), (None, 1));
         assert_eq!(retained.len(), 1);

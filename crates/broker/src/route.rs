@@ -195,35 +195,47 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// Whether the retained store has room for the message.
+    /// Whether the retained stores have room for the message. Its home may be another shard, which cannot be
+    /// asked before the acknowledgement: the broker's total decides. A message that replaces one is refused
+    /// too then, unless its home is here.
     pub(crate) fn retained_fits(&self, view: &MessageRef<'_>) -> bool {
-        let settings = &self.settings;
+        let (max, bytes_max) = (self.settings.max_retained_messages, self.settings.max_retained_bytes);
+        if view.payload.is_empty() || max == 0 && bytes_max == 0 {
+            return true;
+        }
         let size = view.topic.len() + view.properties.len() + view.payload.len();
+        let (messages, bytes) = self.host.retained_total();
         let over = |max: usize, value: usize| max != 0 && value > max;
-        view.payload.is_empty()
-            || !over(settings.max_retained_messages, self.retained.len() + 1)
-                && !over(settings.max_retained_bytes, self.retained.bytes() + size)
-            || self.retained.contains(view.topic)
+        !over(max, messages + 1) && !over(bytes_max, bytes + size) || self.retained.contains(view.topic)
     }
 
     /// Stores or deletes the topic's retained message. [MQTT-3.3.1-5] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
     fn retain(&mut self, message: &Arc<Message>, fx: &mut Effects) {
+        let (messages, bytes) = (self.retained.len(), self.retained.bytes());
         let record = if message.payload_len() == 0 {
             if !self.retained.remove(message.topic()) {
                 return;
             }
             Persist::RetainedGone { topic: message.topic().into() }
         } else {
-            let (messages, bytes) = (self.settings.max_retained_messages, self.settings.max_retained_bytes);
-            if !self.retained.set(message.clone(), messages, bytes) {
-                self.counters.publish_dropped += 1;
-                return;
-            }
+            self.retained.set(message.clone());
             Persist::Retained { message: message.clone() }
         };
+        self.count_retained(messages, bytes);
         if self.settings.persistent {
             let ticket = fx.persist(record);
             self.holds.persisted(ticket);
+        }
+    }
+}
+
+impl<H: Host> Shard<H> {
+    /// Tells the host how the retained messages have changed since there were so many.
+    pub(crate) fn count_retained(&mut self, messages: usize, bytes: usize) {
+        let messages = self.retained.len() as isize - messages as isize;
+        let bytes = self.retained.bytes() as isize - bytes as isize;
+        if messages != 0 || bytes != 0 {
+            self.host.retained_changed(messages, bytes);
         }
     }
 }

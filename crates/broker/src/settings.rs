@@ -46,9 +46,9 @@ pub struct Settings {
     pub max_user_properties: usize,
     /// `max_topic_levels`.
     pub max_topic_levels: usize,
-    /// `max_retained_messages` of one shard.
+    /// `max_retained_messages` of the whole broker.
     pub max_retained_messages: usize,
-    /// `max_retained_bytes` of one shard.
+    /// `max_retained_bytes` of the whole broker.
     pub max_retained_bytes: usize,
     /// Bytes that a client may hold in QoS 2 messages between PUBLISH and PUBREL.
     pub max_inbox_bytes: usize,

@@ -78,7 +78,7 @@ impl<H: Host> Shard<H> {
             return;
         }
         let source = session.source().clone();
-        let view = MessageRef {
+        let mut view = MessageRef {
             topic: &will.topic,
             properties: &will.properties,
             payload: &will.payload,
@@ -89,6 +89,8 @@ impl<H: Host> Shard<H> {
             origin,
             source: Some(&source),
         };
+        // Nobody is left to be refused: the message goes out, but is not kept where there is no room for it.
+        view.retain = will.retain && self.retained_fits(&view);
         self.route(view.topic);
         self.fan_out(&view, None, fx);
     }

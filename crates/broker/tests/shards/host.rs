@@ -21,6 +21,10 @@ pub struct World {
     pub gate: Gate,
     pub connections: Places,
     pub sessions: Places,
+    /// Over the memory limit.
+    pub overloaded: bool,
+    /// Retained messages and their bytes in all shards.
+    pub retained: (usize, usize),
     pub wants_notes: bool,
     pub notes: Vec<String>,
     entropy: u64,
@@ -43,6 +47,8 @@ impl World {
             gate: Gate::Accept,
             connections: places,
             sessions: places,
+            overloaded: false,
+            retained: (0, 0),
             wants_notes: false,
             notes: Vec::new(),
             entropy: seed | 1,
@@ -104,6 +110,23 @@ impl Host for TestHost {
         let mut world = self.0.borrow_mut();
         let places = world.places(slot);
         places.used = places.used.checked_sub(1).expect("released no more than reserved");
+    }
+
+    fn overloaded(&self) -> bool {
+        self.0.borrow().overloaded
+    }
+
+    fn retained_changed(&mut self, messages: isize, bytes: isize) {
+        let mut world = self.0.borrow_mut();
+        let (all, size) = world.retained;
+        world.retained = (
+            all.checked_add_signed(messages).expect("never below zero"),
+            size.checked_add_signed(bytes).expect("never below zero"),
+        );
+    }
+
+    fn retained_total(&self) -> (usize, usize) {
+        self.0.borrow().retained
     }
 
     fn entropy(&mut self) -> u128 {

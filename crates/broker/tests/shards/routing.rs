@@ -231,7 +231,7 @@ fn properties_are_passed_on() {
     }
 }
 
-/// B09 [MQTT-3.3.2-7] [MQTT-3.3.2-10]: an alias belongs to its connection.
+/// B09 [MQTT-3.3.2-7] [MQTT-3.3.2-12]: an alias belongs to its connection.
 #[test]
 fn aliases_from_the_client() {
     let mut net = net(2);
@@ -250,7 +250,7 @@ fn aliases_from_the_client() {
     assert_eq!(net.got(a), [Got::Disconnect(0x82)]);
 }
 
-/// [MQTT-3.1.2-26] [MQTT-3.1.2-27]
+/// [MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11]
 #[test]
 fn aliases_to_the_client() {
     let mut net = net(2);

@@ -84,7 +84,7 @@ fn never_and_the_servers_cap() {
     net.assert_empty();
 }
 
-/// [MQTT-3.14.2-2]: DISCONNECT may change the expiry, but not from 0.
+/// DISCONNECT may change the expiry, but not from 0.
 #[test]
 fn disconnect_changes_the_expiry() {
     let mut net = net(1);

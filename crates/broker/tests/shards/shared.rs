@@ -25,7 +25,7 @@ fn counts(net: &mut Net, members: &[Client]) -> Vec<usize> {
     members.iter().map(|member| net.messages(*member).len()).collect()
 }
 
-/// [MQTT-4.8.2-4], in turn.
+/// Members take turns.
 #[test]
 fn one_member_each_in_turn() {
     for shards in SHARDS {
@@ -109,7 +109,8 @@ fn members_leave_and_sessions_end() {
     }
 }
 
-/// Subscribing again replaces the options and does not add a member; retained messages are not for groups.
+/// [MQTT-4.8.2-3]: the member's own QoS counts. Subscribing again replaces the options and does not add a member;
+/// retained messages are not for groups.
 #[test]
 fn subscribing_again() {
     for shards in SHARDS {
@@ -127,6 +128,39 @@ fn subscribing_again() {
         net.leave(a);
         net.leave(publisher);
         net.assert_empty();
+    }
+}
+
+/// [MQTT-4.8.2-4] [MQTT-4.8.2-5] [MQTT-4.8.2-6]: what one member was given is nobody else's, be it away, gone or
+/// unwilling.
+#[test]
+fn what_a_member_was_given_is_its_own() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        let members: Vec<_> = (0..2)
+            .map(|n| {
+                let member = net.join(&v5(&format!("member {n}")).fresh(100).silent());
+                net.subscribe(member, &[("$share/g/t/x", 2)]);
+                member
+            })
+            .collect();
+        for n in 0..2 {
+            net.publish(publisher, &msg("t/x", &n.to_string()).acked(2, 1));
+        }
+        assert_eq!(
+            (net.payloads(members[0]), net.payloads(members[1])),
+            (vec!["0".into()], vec!["1".into()])
+        );
+        net.cut(members[0]);
+        let back = net.join(&v5("member 0").kept(100).silent());
+        assert_eq!(net.payloads(back), ["0"]);
+        let refuse = crate::wire::ack(pondhawk_codec::Version::V5, PacketType::Pubrec, 1, 0x80);
+        net.send(members[1], &refuse);
+        assert!(net.messages(back).is_empty());
+        net.join(&v5("member 0"));
+        assert!(net.messages(members[1]).is_empty());
+        assert_eq!(net.counters().queued, 0);
     }
 }
 
