@@ -33,6 +33,8 @@ pub struct Counters {
     pub queued: u64,
     /// Bytes of them.
     pub queued_bytes: u64,
+    /// Bytes of QoS 2 messages that wait for their PUBREL now.
+    pub inbox_bytes: u64,
     /// Nodes of the subscription trie now.
     pub trie_nodes: u64,
     /// SUBACKs, acknowledgements and searches for retained messages that wait for something now.
@@ -68,6 +70,7 @@ impl Counters {
         self.retained_bytes += other.retained_bytes;
         self.queued += other.queued;
         self.queued_bytes += other.queued_bytes;
+        self.inbox_bytes += other.inbox_bytes;
         self.trie_nodes += other.trie_nodes;
         self.waiting += other.waiting;
     }

@@ -337,6 +337,7 @@ impl<H: Host> Shard<H> {
             counters.connected += u64::from(session.conn.is_some());
             counters.queued += (session.outbox.inflight_len() + session.outbox.queue_len()) as u64;
             counters.queued_bytes += session.outbox.bytes() as u64;
+            counters.inbox_bytes += session.inbox.bytes() as u64;
         }
         counters
     }

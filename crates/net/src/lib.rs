@@ -6,6 +6,7 @@
 //! Modules along the street:
 //! * [`listener`] binds TCP and Unix sockets from a [`ListenSpec`] and says what to do when it cannot.
 //! * [`mod@mailbox`] carries batches from many threads to one, with a soft bound and as few wake-ups as possible.
+//! * [`memory`] gives freed memory back to the system.
 //! * [`stream`] is one client's bytes, plain or unwrapped, with what could not be written yet.
 //! * [`ws`] unwraps MQTT from WebSocket and wraps it, without touching a socket.
 //!
@@ -16,6 +17,7 @@
 
 pub mod listener;
 pub mod mailbox;
+pub mod memory;
 pub mod stream;
 pub mod ws;
 

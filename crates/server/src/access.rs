@@ -155,6 +155,8 @@ pub struct Slots {
     sessions: Places,
     /// The process is over its `memory_limit`.
     overloaded: AtomicBool,
+    retained: AtomicUsize,
+    retained_bytes: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -168,7 +170,7 @@ impl Slots {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let slots =
-            Slots { connections: Places::new(), sessions: Places::new(), overloaded: AtomicBool::new(false) };
+            Slots { connections: Places::new(), sessions: Places::new(), overloaded: AtomicBool::new(false), retained: AtomicUsize::new(0), retained_bytes: AtomicUsize::new(0) };
         slots.reload(config);
         slots
     }
@@ -284,6 +286,20 @@ impl Host for ShardHost {
 
     fn release(&mut self, slot: Slot) {
         self.slots.of(slot).release();
+    }
+
+    fn overloaded(&self) -> bool {
+        self.slots.overloaded.load(Ordering::Relaxed)
+    }
+
+    fn retained_changed(&mut self, messages: isize, bytes: isize) {
+        // A shard takes back no more than it has added, so neither sum wraps.
+        self.slots.retained.fetch_add(messages as usize, Ordering::Relaxed);
+        self.slots.retained_bytes.fetch_add(bytes as usize, Ordering::Relaxed);
+    }
+
+    fn retained_total(&self) -> (usize, usize) {
+        (self.slots.retained.load(Ordering::Relaxed), self.slots.retained_bytes.load(Ordering::Relaxed))
     }
 
     fn entropy(&mut self) -> u128 {

@@ -18,8 +18,11 @@ use std::time::{Duration, Instant};
 
 /// How long a shard may take to send its figures.
 const REPORT_PATIENCE: Duration = Duration::from_secs(1);
-/// How often the process's memory is compared with `memory_limit`.
-const MEMORY_PERIOD: Duration = Duration::from_millis(200);
+/// How often the process's memory is compared with `memory_limit`, where there is one.
+const MEMORY_PERIOD: Duration = Duration::from_millis(20);
+/// How often freed memory is looked for, and how much of it is worth giving back.
+const GIVE_BACK_PERIOD: Duration = Duration::from_secs(5);
+const GIVE_BACK_BYTES: u64 = 16 << 20;
 /// How often the loop looks after the shards at least.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 
@@ -45,6 +48,9 @@ pub(crate) struct Control {
     next_sys: Option<Instant>,
     next_memory: Option<Instant>,
     next_sweep: Option<Instant>,
+    next_give_back: Instant,
+    /// Resident bytes beyond those of messages, when they were last as low as they get.
+    idle_bytes: u64,
 }
 
 impl Control {
@@ -58,6 +64,8 @@ impl Control {
             next_sys: None,
             next_memory: None,
             next_sweep: None,
+            next_give_back: Instant::now() + GIVE_BACK_PERIOD,
+            idle_bytes: u64::MAX,
         };
         control.plan();
         control
@@ -125,6 +133,10 @@ impl Control {
             self.shards.tell(|| pump::Control::Sweep);
             self.next_sweep = self.running.config.mqtt.retain_expiry_interval.map(|period| now + period);
         }
+        if is_due(Some(self.next_give_back)) {
+            self.give_back_memory();
+            self.next_give_back = now + GIVE_BACK_PERIOD;
+        }
         if is_due(self.next_sys) {
             self.publish_sys();
             let period = self.running.config.mqtt.sys_interval;
@@ -132,7 +144,7 @@ impl Control {
         }
     }
 
-    /// Over `memory_limit` new clients are refused until memory is free again.
+    /// Over `memory_limit` new clients and messages are refused until memory is free again.
     fn check_memory(&mut self) {
         let Some(limit) = self.running.config.limits.memory_limit else {
             return;
@@ -140,11 +152,23 @@ impl Control {
         let over = process::resident_bytes().is_some_and(|bytes| bytes > limit as u64);
         if self.running.slots.set_overloaded(over) != over {
             let text = if over {
-                "Warning: memory_limit is reached: new clients are refused."
+                "Warning: memory_limit is reached: new clients and messages are refused."
             } else {
                 "Memory is below memory_limit again."
             };
             self.running.log.write(Class::Warning, text);
+        }
+    }
+
+    /// What a burst of messages has left behind goes back to the system.
+    fn give_back_memory(&mut self) {
+        let Some(now) = self.figures().and_then(|figures| figures.bytes_beyond_messages()) else { return };
+        if now > self.idle_bytes.saturating_add(GIVE_BACK_BYTES) {
+            pondhawk_net::memory::give_back();
+            let after = self.figures().and_then(|figures| figures.bytes_beyond_messages());
+            self.idle_bytes = after.unwrap_or(now);
+        } else {
+            self.idle_bytes = self.idle_bytes.min(now);
         }
     }
 
@@ -215,7 +239,7 @@ impl Control {
             );
         }
         let rules = Arc::new(rules);
-        let settings = Arc::new(translate::settings(&reload.config, running.shard_count));
+        let settings = Arc::new(translate::settings(&reload.config));
         running.authenticator.set_rules(rules.clone());
         running.slots.reload(&reload.config);
         running.config = reload.config;

@@ -15,14 +15,17 @@ use crate::translate;
 use pondhawk_broker::{Homes, ShardId};
 use pondhawk_config::{BrokerArgs, Config};
 use pondhawk_net::Sender;
+use std::fs::File;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 type Senders = Vec<Sender<Letter<Arc<Rules>>>>;
 
-/// What was taken while the process could: places that need root's privileges on many machines.
+/// What was taken while the process could: things that need root's privileges on many machines.
 pub(crate) struct Taken {
     doors: Doors,
+    rules: Rules,
+    warnings: Vec<String>,
     pid_file: Option<PidFile>,
 }
 
@@ -65,8 +68,10 @@ impl Wiring {
     }
 }
 
-/// Binds the listeners and writes the pid file.
+/// Reads password and access control files, binds the listeners and writes the pid file.
 pub(crate) fn take(config: &Config, wiring: &Wiring) -> Result<Taken, StartError> {
+    let (rules, warnings) = Rules::load(config, wiring.method_names())
+        .map_err(|error| StartError::new(EXIT_AUTH, error, None))?;
     let log = wiring.log.clone();
     let on_accept: OnAccept = Arc::new(move |peer, place, result| {
         if let Some(log) = log.get() {
@@ -77,7 +82,7 @@ pub(crate) fn take(config: &Config, wiring: &Wiring) -> Result<Taken, StartError
         .map_err(|error| StartError::new(exit::FAILED, format!("Error: {error}"), error.hint()))?;
     let pid_file = PidFile::write(config.pid_file.as_deref())
         .map_err(|error| StartError::new(exit::PID_FILE, error, None))?;
-    Ok(Taken { doors, pid_file })
+    Ok(Taken { doors, rules, warnings, pid_file })
 }
 
 /// The log's first lines.
@@ -92,7 +97,27 @@ pub(crate) fn say_hello(config: &Config, log: &Log) {
     }
 }
 
-/// Loads the rules and starts authenticator and shards.
+/// Files that root could read and the broker's user cannot: a reload will not find them.
+fn warn_of_unreadable(config: &Config, log: &Log) {
+    let accesses = config.listeners.iter().map(|listener| &listener.access);
+    let mut files: Vec<_> =
+        accesses.flat_map(|access| access.password_file.iter().chain(&access.acl_file)).collect();
+    files.sort();
+    files.dedup();
+    for file in files.into_iter().filter(|file| File::open(file).is_err()) {
+        log.write(
+            Class::Warning,
+            format_args!(
+                "Warning: {} was read as root and cannot be read by the user that the broker runs as: a reload will \
+                 keep the old contents. Give it to that user: chown {} {0}",
+                file.display(),
+                config.user
+            ),
+        );
+    }
+}
+
+/// Starts authenticator and shards.
 pub(crate) fn start(
     args: &BrokerArgs,
     config: Config,
@@ -102,18 +127,17 @@ pub(crate) fn start(
     for text in banner::lines(&config) {
         log.write(Class::Information, text);
     }
-    let (rules, warnings) = Rules::load(&config, wiring.method_names())
-        .map_err(|error| StartError::new(EXIT_AUTH, error, None))?;
-    for warning in warnings {
+    for warning in &taken.warnings {
         log.write(Class::Warning, warning);
     }
+    warn_of_unreadable(&config, log);
     for listener in &taken.doors.opened {
         log.write(Class::Information, format_args!("Opening {listener}."));
     }
     for skipped in &taken.doors.skipped {
         log.write(Class::Warning, format_args!("Warning: {skipped}"));
     }
-    let rules = Arc::new(rules);
+    let rules = Arc::new(taken.rules);
     let shard_count = translate::shards(&config);
     let board = Board::new(shard_count).map_err(StartError::failed)?;
     let senders = board.senders();
@@ -164,7 +188,7 @@ fn start_shards(
     getrandom::fill(&mut key).map_err(StartError::failed)?;
     let common = Common {
         homes: Homes { key: u64::from_ne_bytes(key), shards: shard_count },
-        settings: Arc::new(translate::settings(config, shard_count)),
+        settings: Arc::new(translate::settings(config)),
         ask: Arc::new(move |shard, question| ask.ask(shard, question)),
         epoch: Instant::now(),
     };

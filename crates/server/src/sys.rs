@@ -39,6 +39,14 @@ impl Figures {
         sum.turn_max_us = sum.turn_max_us.max(report.turn_max_us);
     }
 
+    /// Resident memory less the bytes of the messages that the broker holds.
+    #[must_use]
+    pub fn bytes_beyond_messages(&self) -> Option<u64> {
+        let counters = self.counters();
+        let messages = counters.queued_bytes + counters.retained_bytes + counters.inbox_bytes;
+        Some(self.resident_bytes?.saturating_sub(messages))
+    }
+
     fn counters(&self) -> &Counters {
         &self.report.counters
     }

@@ -19,9 +19,9 @@ pub fn shards(config: &Config) -> u8 {
     u8::try_from(wanted).unwrap_or(Homes::SHARDS_MAX).clamp(1, Homes::SHARDS_MAX)
 }
 
-/// The settings of each of `shards` shards. What is limited for the whole broker is divided among them.
+/// The settings of every shard.
 #[must_use]
-pub fn settings(config: &Config, shards: u8) -> Settings {
+pub fn settings(config: &Config) -> Settings {
     let (limits, mqtt) = (&config.limits, &config.mqtt);
     let expiration = mqtt.persistent_client_expiration;
     let mut settings = Settings {
@@ -44,8 +44,8 @@ pub fn settings(config: &Config, shards: u8) -> Settings {
         max_subscriptions: limits.max_subscriptions_per_client.unwrap_or(0),
         max_user_properties: limits.max_user_properties,
         max_topic_levels: limits.max_topic_levels,
-        max_retained_messages: share(limits.max_retained_messages, shards),
-        max_retained_bytes: share(limits.max_retained_bytes, shards),
+        max_retained_messages: limits.max_retained_messages.unwrap_or(0),
+        max_retained_bytes: limits.max_retained_bytes.unwrap_or(0),
         allow_session_transfer: mqtt.allow_session_transfer,
         refused_filters: mqtt.refuse_subscribe.iter().map(|filter| filter.as_str().into()).collect(),
         connect_timeout_ms: u64::try_from(limits.connect_timeout.as_millis()).unwrap_or(u64::MAX),
@@ -61,11 +61,6 @@ fn outbox(settings: &mut Settings, limits: &Limits) {
     settings.outbox.inflight_bytes = limits.max_inflight_bytes.unwrap_or(0);
     settings.outbox.queued_messages = limits.max_queued_messages.unwrap_or(0);
     settings.outbox.queued_bytes = limits.max_queued_bytes.unwrap_or(0);
-}
-
-/// One shard's part of a limit; 0 is none, as a limit of 0 is.
-fn share(limit: Option<usize>, shards: u8) -> usize {
-    limit.unwrap_or(0).div_ceil(usize::from(shards.max(1)))
 }
 
 fn listener(listener: &Listener) -> ListenerSettings {
@@ -139,18 +134,10 @@ mod tests {
 
     #[test]
     fn the_defaults_of_both_crates_agree() {
-        let ours = settings(&config("listener 1883\n"), 1);
+        let ours = settings(&config("listener 1883\n"));
         let theirs = Settings::default();
         // Whatever differs is a default that one of the two tables has wrong.
         assert_eq!(format!("{ours:#?}"), format!("{theirs:#?}"));
-    }
-
-    #[test]
-    fn limits_of_the_broker_are_divided() {
-        let config = config("max_retained_messages 10\nlistener 1\n");
-        assert_eq!(settings(&config, 4).max_retained_messages, 3);
-        assert_eq!(settings(&config, 1).max_retained_messages, 10);
-        assert_eq!(share(None, 4), 0);
     }
 
     #[test]
@@ -160,7 +147,7 @@ mod tests {
              persistent_client_expiration 2d\nclientid_prefixes dev-\nlistener 1\nmax_qos 1\n\
              mount_point m/\naccept_protocol_versions 4,5\nuse_username_as_clientid true\n",
         );
-        let settings = settings(&config, 2);
+        let settings = settings(&config);
         assert_eq!(settings.max_inflight_messages, 7);
         assert_eq!((settings.outbox.queued_messages, settings.outbox.inflight_bytes), (0, 5));
         assert_eq!(settings.message_size_limit, 9);
