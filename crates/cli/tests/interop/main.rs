@@ -25,5 +25,6 @@ mod notes;
 mod passwd_files;
 mod signals;
 mod snippets;
+mod streams;
 mod sys_names;
 mod verbatim;
