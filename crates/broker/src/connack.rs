@@ -112,6 +112,8 @@ impl<H: Host> Shard<H> {
         } else {
             PropertiesBuf::new()
         };
+        // MQTT 3.1 has no such flag.
+        let resumed = resumed && entry.connect.version != Version::V31;
         let connack = Connack {
             session_present: resumed,
             code: reason::SUCCESS,

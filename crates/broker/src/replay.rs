@@ -18,7 +18,7 @@ use pondhawk_session::server::{Message, SubscriptionIds};
 
 /// Messages that one call of [`Shard::work`] delivers at the most.
 const SLICE: usize = 512;
-/// Bytes of messages that a line remembers since they replaced retained ones.
+/// Bytes of topics that a line remembers since their retained messages were replaced.
 const NEWER_BYTES_MAX: usize = 64 << 10;
 
 /// The search for one subscription's retained messages.
@@ -46,9 +46,9 @@ struct Line {
     searches: VecDeque<Replay>,
     /// What the first search found, in the order of topics.
     found: VecDeque<Arc<Message>>,
-    /// What replaced retained messages since it began, in the order of topics: a page of another shard may have
-    /// been made before, though it comes later.
-    newer: Vec<Arc<Message>>,
+    /// Topics of retained messages that the session was sent live since it began, in order: a page of another
+    /// shard may have been made before, or hold what came live, though it comes later.
+    newer: Vec<Box<str>>,
     newer_bytes: usize,
     state: State,
 }
@@ -78,25 +78,19 @@ impl Line {
             search.shard += 1;
         }
         search.after = next;
-        for message in &self.newer {
-            replace(&mut self.found, message);
+        for topic in &self.newer {
+            forget(&mut self.found, topic);
         }
     }
 
-    /// A retained message was replaced or deleted, and the session told: what was found of it must not follow.
-    fn refresh(&mut self, message: &Arc<Message>) {
-        replace(&mut self.found, message);
-        let topic = message.topic();
-        match self.newer.binary_search_by(|newer| newer.topic().cmp(topic)) {
-            Ok(at) => {
-                self.newer_bytes = self.newer_bytes - self.newer[at].size() + message.size();
-                self.newer[at] = message.clone();
-            }
-            Err(at) if self.newer_bytes < NEWER_BYTES_MAX => {
-                self.newer_bytes += message.size();
-                self.newer.insert(at, message.clone());
-            }
-            Err(_) => {}
+    /// A retained message was replaced or deleted, and the session told: nothing of its topic must follow.
+    fn refresh(&mut self, topic: &str) {
+        forget(&mut self.found, topic);
+        if let Err(at) = self.newer.binary_search_by(|newer| (**newer).cmp(topic))
+            && self.newer_bytes < NEWER_BYTES_MAX
+        {
+            self.newer_bytes += topic.len();
+            self.newer.insert(at, topic.into());
         }
     }
 
@@ -115,15 +109,10 @@ impl Line {
     }
 }
 
-/// Puts `message` in the place of an older one of its topic, or takes that out if `message` deletes it.
-fn replace(found: &mut VecDeque<Arc<Message>>, message: &Arc<Message>) {
-    let topic = message.topic();
+/// Takes the message of `topic` out: its session has just been sent a newer one.
+fn forget(found: &mut VecDeque<Arc<Message>>, topic: &str) {
     if let Ok(at) = found.binary_search_by(|found| found.topic().cmp(topic)) {
-        if message.payload_len() == 0 {
-            found.remove(at);
-        } else {
-            found[at] = message.clone();
-        }
+        found.remove(at);
     }
 }
 
@@ -159,11 +148,10 @@ impl Replays {
     }
 
     /// A retained message goes to the session that line `number` belongs to.
-    pub(crate) fn refresh(&mut self, number: u32, message: &Arc<Message>) {
-        let Some(line) = self.lines.get_mut(&number) else {
-            return;
-        };
-        line.refresh(message);
+    pub(crate) fn refresh(&mut self, number: u32, topic: &str) {
+        if let Some(line) = self.lines.get_mut(&number) {
+            line.refresh(topic);
+        }
     }
 
     pub(crate) fn feed(&mut self, conn: ConnId) {

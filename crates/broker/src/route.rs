@@ -96,11 +96,11 @@ impl<H: Host> Shard<H> {
         self.routing.members = members;
     }
 
-    /// Recipients that are still being sent retained messages do not get an older one afterwards.
-    fn refresh_replays(&mut self, message: &mut Lazy<'_>, recipients: &[(u32, Subscription)]) {
+    /// Recipients that are still being sent retained messages get neither an older one nor this one again.
+    fn refresh_replays(&mut self, message: &Lazy<'_>, recipients: &[(u32, Subscription)]) {
         for (session, _) in recipients {
             if let Some(number) = self.sessions.get(*session).and_then(|session| session.replay) {
-                self.replays.refresh(number, message.shared());
+                self.replays.refresh(number, message.view.topic);
             }
         }
     }
