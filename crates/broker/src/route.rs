@@ -49,6 +49,7 @@ impl<H: Host> Shard<H> {
             } else {
                 let deliver = remote & 1 << home.0 != 0;
                 remote &= !(1 << home.0);
+                self.count_on_its_way(message.shared(), 1);
                 self.forward(home, message.shared(), (deliver, true), fx);
             }
         }
@@ -169,6 +170,7 @@ impl<H: Host> Shard<H> {
             self.deliver_routed(&mut Lazy::new(&view, Some(message)), fx);
         }
         if retain {
+            self.count_on_its_way(message, -1);
             self.retain(message, fx);
         }
         if let Some(token) = hold {
@@ -230,6 +232,14 @@ impl<H: Host> Shard<H> {
 }
 
 impl<H: Host> Shard<H> {
+    /// A retained message that is on its way to its home counts as if it were there, so that no more are
+    /// acknowledged than there is room for.
+    fn count_on_its_way(&mut self, message: &Message, sign: isize) {
+        if message.payload_len() > 0 {
+            self.host.retained_changed(sign, sign * message.size() as isize);
+        }
+    }
+
     /// Tells the host how the retained messages have changed since there were so many.
     pub(crate) fn count_retained(&mut self, messages: usize, bytes: usize) {
         let messages = self.retained.len() as isize - messages as isize;

@@ -65,7 +65,7 @@ impl Control {
             next_memory: None,
             next_sweep: None,
             next_give_back: Instant::now() + GIVE_BACK_PERIOD,
-            idle_bytes: u64::MAX,
+            idle_bytes: process::resident_bytes().unwrap_or(u64::MAX),
         };
         control.plan();
         control
