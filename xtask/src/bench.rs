@@ -21,12 +21,7 @@ pub fn run_quick(offline: bool) -> Result<String> {
 }
 
 fn measure(arguments: &[String]) -> Result<()> {
-    process::run(&mut process::cargo([
-        "build",
-        "--release",
-        "--package",
-        "pondhawk-cli",
-    ]))?;
+    process::run(&mut process::cargo(["build", "--release", "--package", "pondhawk-cli"]))?;
     let mut command = process::cargo(["run", "--release", "--quiet", "--package", "pondhawk-bench", "--"]);
     process::run(command.args(arguments))
 }

@@ -26,18 +26,10 @@ const STEPS: &[Step] = &[
     ("docs", |_| docs::check()),
     ("deny", |_| deny::check().map(str::to_string)),
     ("test", |options| {
-        let options = test::Options {
-            offline: options.offline,
-            ..test::Options::default()
-        };
+        let options = test::Options { offline: options.offline, ..test::Options::default() };
         test::run_with(&options).map(|counts| counts.to_string())
     }),
-    ("fuzz", |_| {
-        fuzz::run_with(&fuzz::Options {
-            seconds: FUZZ_SECONDS,
-            targets: Vec::new(),
-        })
-    }),
+    ("fuzz", |_| fuzz::run_with(&fuzz::Options { seconds: FUZZ_SECONDS, targets: Vec::new() })),
     ("bench", |options| bench::run_quick(options.offline)),
 ];
 
@@ -53,12 +45,7 @@ struct Outcome {
 /// The task.
 pub fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
-    let wanted = |name: &str| {
-        options
-            .only
-            .as_ref()
-            .is_none_or(|only| only.iter().any(|one| one == name))
-    };
+    let wanted = |name: &str| options.only.as_ref().is_none_or(|only| only.iter().any(|one| one == name));
     let mut outcomes = Vec::new();
     for (name, step) in STEPS.iter().filter(|(name, _)| wanted(name)) {
         println!("\n=== {name}");
@@ -67,11 +54,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         if let Err(error) = &result {
             eprintln!("error: {error:#}");
         }
-        outcomes.push(Outcome {
-            name,
-            took: start.elapsed(),
-            result,
-        });
+        outcomes.push(Outcome { name, took: start.elapsed(), result });
     }
     print!("\n{}", summary(&outcomes));
     match outcomes.iter().filter(|outcome| outcome.result.is_err()).count() {
@@ -81,10 +64,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options = Options {
-        offline: false,
-        only: None,
-    };
+    let mut options = Options { offline: false, only: None };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), arguments.as_slice().first()) {
@@ -116,12 +96,8 @@ fn summary(outcomes: &[Outcome]) -> String {
         };
         let note = note.lines().next().unwrap_or_default();
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            table,
-            "{:<8}{verdict:<8}{:>7.1} s  {note}",
-            outcome.name,
-            outcome.took.as_secs_f64()
-        );
+        let _ =
+            writeln!(table, "{:<8}{verdict:<8}{:>7.1} s  {note}", outcome.name, outcome.took.as_secs_f64());
     }
     let total: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
     let _ = writeln!(table, "{:<16}{:>7.1} s", "total", total.as_secs_f64());
@@ -134,12 +110,7 @@ fn quiet(result: Result<()>) -> Result<String> {
 
 fn fmt() -> Result<()> {
     process::run(&mut process::cargo(["fmt", "--all", "--check"]))?;
-    process::run(&mut process::cargo([
-        "fmt",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--check",
-    ]))
+    process::run(&mut process::cargo(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
 }
 
 fn clippy() -> Result<()> {
@@ -168,11 +139,7 @@ mod tests {
     #[test]
     fn the_summary_has_a_line_for_each_step() {
         let outcomes = [
-            Outcome {
-                name: "fmt",
-                took: Duration::from_millis(1500),
-                result: Ok(String::new()),
-            },
+            Outcome { name: "fmt", took: Duration::from_millis(1500), result: Ok(String::new()) },
             Outcome {
                 name: "test",
                 took: Duration::from_secs(60),
@@ -181,10 +148,7 @@ mod tests {
         ];
         let table = summary(&outcomes);
         assert!(table.contains("fmt     ok          1.5 s"), "{table}");
-        assert!(
-            table.contains("test    FAILED     60.0 s  tests failed"),
-            "{table}"
-        );
+        assert!(table.contains("test    FAILED     60.0 s  tests failed"), "{table}");
         assert!(table.contains("total              61.5 s"), "{table}");
     }
 }

@@ -42,9 +42,7 @@ pub fn check() -> Result<&'static str> {
 }
 
 fn is_unreachable(lines: &[String]) -> bool {
-    lines
-        .iter()
-        .any(|line| line.contains("failed to fetch advisory database"))
+    lines.iter().any(|line| line.contains("failed to fetch advisory database"))
 }
 
 #[cfg(test)]
@@ -56,9 +54,6 @@ mod tests {
         let unreachable =
             ["2026-01-01 [ERROR] failed to fetch advisory database https://example.com with cli".into()];
         assert!(is_unreachable(&unreachable));
-        assert!(!is_unreachable(&[
-            "error[vulnerability]: a hole".into(),
-            "advisories FAILED".into()
-        ]));
+        assert!(!is_unreachable(&["error[vulnerability]: a hole".into(), "advisories FAILED".into()]));
     }
 }

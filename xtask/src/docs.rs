@@ -16,38 +16,14 @@ type Page = (&'static str, &'static [&'static str]);
 
 /// All generated pages.
 const PAGES: &[Page] = &[
-    (
-        "docs/reference/mosquitto.conf.md",
-        &["--package=pondhawk-config", "--example=page", "--", "reference"],
-    ),
-    (
-        "docs/man/mosquitto.conf.5",
-        &["--package=pondhawk-config", "--example=page", "--", "man"],
-    ),
-    (
-        "docs/man/mosquitto_pub.1",
-        &["--package=pondhawk-cli", "--", "man", "mosquitto_pub"],
-    ),
-    (
-        "docs/man/mosquitto_rr.1",
-        &["--package=pondhawk-cli", "--", "man", "mosquitto_rr"],
-    ),
-    (
-        "docs/man/mosquitto_sub.1",
-        &["--package=pondhawk-cli", "--", "man", "mosquitto_sub"],
-    ),
-    (
-        "docs/completions/pondhawk.bash",
-        &["--package=pondhawk-cli", "--", "completions", "bash"],
-    ),
-    (
-        "docs/completions/pondhawk.fish",
-        &["--package=pondhawk-cli", "--", "completions", "fish"],
-    ),
-    (
-        "docs/completions/_pondhawk",
-        &["--package=pondhawk-cli", "--", "completions", "zsh"],
-    ),
+    ("docs/reference/mosquitto.conf.md", &["--package=pondhawk-config", "--example=page", "--", "reference"]),
+    ("docs/man/mosquitto.conf.5", &["--package=pondhawk-config", "--example=page", "--", "man"]),
+    ("docs/man/mosquitto_pub.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_pub"]),
+    ("docs/man/mosquitto_rr.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_rr"]),
+    ("docs/man/mosquitto_sub.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_sub"]),
+    ("docs/completions/pondhawk.bash", &["--package=pondhawk-cli", "--", "completions", "bash"]),
+    ("docs/completions/pondhawk.fish", &["--package=pondhawk-cli", "--", "completions", "fish"]),
+    ("docs/completions/_pondhawk", &["--package=pondhawk-cli", "--", "completions", "zsh"]),
 ];
 
 /// The task.
@@ -87,10 +63,7 @@ pub fn check() -> Result<String> {
     if stale.is_empty() {
         return Ok(format!("{} generated pages are current", PAGES.len()));
     }
-    bail!(
-        "stale: {}; run `cargo xtask docs` and commit the result",
-        stale.join(", ")
-    )
+    bail!("stale: {}; run `cargo xtask docs` and commit the result", stale.join(", "))
 }
 
 fn is_current(path: &str, text: &[u8]) -> bool {

@@ -37,17 +37,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options = Options {
-        seconds: 30,
-        targets: Vec::new(),
-    };
+    let mut options = Options { seconds: 30, targets: Vec::new() };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         if argument == "--seconds" {
             let value = arguments.next().context("`--seconds` needs a number")?;
-            options.seconds = value
-                .parse()
-                .with_context(|| format!("`{value}` is no number of seconds"))?;
+            options.seconds = value.parse().with_context(|| format!("`{value}` is no number of seconds"))?;
         } else if argument.starts_with('-') {
             bail!("`{argument}`: this task knows `--seconds N` and names of targets");
         } else {
@@ -91,16 +86,9 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
 
 fn choose(known: &[String], wanted: &[String]) -> Result<Vec<String>> {
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) {
-        bail!(
-            "there is no fuzz target `{unknown}`: the targets are {}",
-            known.join(", ")
-        );
+        bail!("there is no fuzz target `{unknown}`: the targets are {}", known.join(", "));
     }
-    Ok(if wanted.is_empty() {
-        known.to_vec()
-    } else {
-        wanted.to_vec()
-    })
+    Ok(if wanted.is_empty() { known.to_vec() } else { wanted.to_vec() })
 }
 
 /// Builds all targets; returns the folder of the programs.
@@ -108,32 +96,18 @@ fn build() -> Result<PathBuf> {
     let host = host_triple()?;
     let folder = workspace::target_dir().join("fuzz");
     // With an explicit target the flags are for the targets alone and not for build scripts and macros.
-    let mut command = process::cargo([
-        "build",
-        "--release",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--bins",
-    ]);
+    let mut command = process::cargo(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--bins"]);
     command.args(["--target", &host]).arg("--target-dir").arg(&folder);
-    command
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", FLAGS)
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
     process::run(&mut command)?;
     Ok(folder.join(host).join("release"))
 }
 
 fn host_triple() -> Result<String> {
-    let output = Command::new("rustc")
-        .arg("-vV")
-        .output()
-        .context("cannot start rustc")?;
+    let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let host = text
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .context("rustc -vV names no host")?;
+    let host =
+        text.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
     Ok(host.to_string())
 }
 
@@ -153,9 +127,7 @@ fn run_target(programs: &Path, target: &str, seconds: u32) -> Result<bool> {
     if seeds.is_dir() {
         command.arg(seeds);
     }
-    command
-        .arg(format!("-max_total_time={seconds}"))
-        .arg(format!("-artifact_prefix={}/", crashes.display()));
+    command.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", crashes.display()));
     command.args([
         "-max_len=4096",
         "-timeout=10",
@@ -172,25 +144,15 @@ fn run_target(programs: &Path, target: &str, seconds: u32) -> Result<bool> {
     eprintln!("{}", transcript.lines.join("\n"));
     for entry in fs::read_dir(&crashes)? {
         let path = entry?.path();
-        eprintln!(
-            "{target} crashes on {}:\n{}",
-            path.display(),
-            hex(&fs::read(&path)?)
-        );
-        eprintln!(
-            "again with: {} {}",
-            programs.join(target).display(),
-            path.display()
-        );
+        eprintln!("{target} crashes on {}:\n{}", path.display(), hex(&fs::read(&path)?));
+        eprintln!("again with: {} {}", programs.join(target).display(), path.display());
     }
     Ok(false)
 }
 
 /// How many inputs libFuzzer says that it ran.
 fn executed(lines: &[String]) -> &str {
-    let figure = lines
-        .iter()
-        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    let figure = lines.iter().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
     figure.map_or("an unknown number of", str::trim)
 }
 
@@ -198,13 +160,7 @@ fn executed(lines: &[String]) -> &str {
 fn hex(bytes: &[u8]) -> String {
     let lines: Vec<String> = bytes
         .chunks(32)
-        .map(|chunk| {
-            chunk
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
+        .map(|chunk| chunk.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "))
         .collect();
     lines.join("\n")
 }
@@ -216,10 +172,7 @@ mod tests {
     #[test]
     fn options_are_read() {
         let options = parse(&["decode".into(), "--seconds".into(), "7".into()]).expect("well formed");
-        assert_eq!(
-            (options.seconds, options.targets),
-            (7, vec!["decode".to_string()])
-        );
+        assert_eq!((options.seconds, options.targets), (7, vec!["decode".to_string()]));
         assert!(parse(&["--seconds".into()]).is_err());
         assert!(parse(&["--runs".into()]).is_err());
     }
@@ -234,10 +187,7 @@ mod tests {
 
     #[test]
     fn the_number_of_inputs_is_read() {
-        let lines = [
-            "INFO: x".to_string(),
-            "stat::number_of_executed_units: 749017".to_string(),
-        ];
+        let lines = ["INFO: x".to_string(), "stat::number_of_executed_units: 749017".to_string()];
         assert_eq!(executed(&lines), "749017");
     }
 

@@ -22,9 +22,7 @@ pub fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 pub fn run(command: &mut Command) -> Result<()> {
     let line = describe(command);
     eprintln!("$ {line}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{line}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
         bail!("`{line}` failed ({status})");
     }
@@ -69,14 +67,8 @@ fn transcript(command: &mut Command, output_to: &mut dyn Write, mut errors_to: S
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start `{line}`"))?;
-    let errors = child
-        .stderr
-        .take()
-        .context("the error stream was asked for above")?;
-    let output = child
-        .stdout
-        .take()
-        .context("the output stream was asked for above")?;
+    let errors = child.stderr.take().context("the error stream was asked for above")?;
+    let output = child.stdout.take().context("the output stream was asked for above")?;
     let reader = thread::spawn(move || copy_lines(errors, &mut errors_to));
     let mut lines = copy_lines(output, output_to);
     lines.extend(reader.join().unwrap_or_default());
@@ -113,33 +105,21 @@ pub fn without_colours(text: &str) -> String {
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    env::split_paths(&path)
-        .chain(system)
-        .map(|folder| folder.join(name))
-        .find(|file| is_executable(file))
+    env::split_paths(&path).chain(system).map(|folder| folder.join(name)).find(|file| is_executable(file))
 }
 
 fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    file.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// The command as one would type it.
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let mut line = program
-        .file_name()
-        .unwrap_or(program.as_os_str())
-        .to_string_lossy()
-        .into_owned();
+    let mut line = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
     for argument in command.get_args() {
         let argument = argument.to_string_lossy();
-        let quote = if argument.contains([' ', '\n', '(']) {
-            "'"
-        } else {
-            ""
-        };
+        let quote = if argument.contains([' ', '\n', '(']) { "'" } else { "" };
         let shown = argument.lines().next().unwrap_or_default();
         // Writing to a string cannot fail.
         let _ = write!(line, " {quote}{shown}{quote}");
@@ -153,10 +133,7 @@ mod tests {
 
     #[test]
     fn colours_are_removed_and_text_is_kept() {
-        assert_eq!(
-            without_colours("\u{1b}[32;1m  Summary\u{1b}[0m ok é"),
-            "  Summary ok é"
-        );
+        assert_eq!(without_colours("\u{1b}[32;1m  Summary\u{1b}[0m ok é"), "  Summary ok é");
     }
 
     #[test]

@@ -116,11 +116,7 @@ pub struct LineError {
 
 impl LineError {
     pub(crate) fn new(path: &Path, line: usize, fault: Fault) -> LineError {
-        LineError {
-            path: path.to_owned(),
-            line,
-            fault,
-        }
+        LineError { path: path.to_owned(), line, fault }
     }
 }
 
@@ -168,18 +164,15 @@ impl fmt::Display for LineError {
         let acl = format!("in acl_file \"{}\" at line {}", self.path.display(), self.line);
         let pw = format!("in password file '{}' at line {}", self.path.display(), self.line);
         match &self.fault {
-            Fault::NotText(FileKind::Acl) => write!(
-                f,
-                "Error: Invalid line {acl}: not UTF-8 text. Save the file as UTF-8."
-            ),
-            Fault::NotText(FileKind::Password) => write!(
-                f,
-                "Error: Invalid line {pw}: not UTF-8 text. Save the file as UTF-8."
-            ),
-            Fault::AclTopicMissing => write!(
-                f,
-                "Error: Empty topic {acl}. Write `topic [read|write|readwrite|deny] FILTER`."
-            ),
+            Fault::NotText(FileKind::Acl) => {
+                write!(f, "Error: Invalid line {acl}: not UTF-8 text. Save the file as UTF-8.")
+            }
+            Fault::NotText(FileKind::Password) => {
+                write!(f, "Error: Invalid line {pw}: not UTF-8 text. Save the file as UTF-8.")
+            }
+            Fault::AclTopicMissing => {
+                write!(f, "Error: Empty topic {acl}. Write `topic [read|write|readwrite|deny] FILTER`.")
+            }
             Fault::AclAccess(word) => write!(
                 f,
                 "Error: Invalid topic access type \"{word}\" {acl}. Use read, write, readwrite or deny; \
@@ -191,19 +184,12 @@ impl fmt::Display for LineError {
             ),
             Fault::AclUserMissing => write!(f, "Error: Missing username {acl}. Write `user NAME`."),
             Fault::AclWord(word) => {
-                write!(
-                    f,
-                    "Error: Invalid line {acl}: {word}. A line starts with user, topic, pattern or #."
-                )
+                write!(f, "Error: Invalid line {acl}: {word}. A line starts with user, topic, pattern or #.")
             }
-            Fault::UserEmpty => write!(
-                f,
-                "Error: Invalid line {pw}: empty username. Write `username:hash`."
-            ),
-            Fault::UserTooLong => write!(
-                f,
-                "Error: Invalid line {pw}: username too long (at most 65535 bytes)."
-            ),
+            Fault::UserEmpty => write!(f, "Error: Invalid line {pw}: empty username. Write `username:hash`."),
+            Fault::UserTooLong => {
+                write!(f, "Error: Invalid line {pw}: username too long (at most 65535 bytes).")
+            }
             Fault::UserDuplicate { user, first_line } => {
                 write!(
                     f,
@@ -318,11 +304,7 @@ pub(crate) fn shown(text: &str) -> String {
 
 fn escaped(c: char) -> impl Iterator<Item = char> {
     // `escape_default` is only for control characters: a user called "é" or one with quotes stays readable.
-    let (raw, escape) = if c.is_control() {
-        (None, Some(c.escape_default()))
-    } else {
-        (Some(c), None)
-    };
+    let (raw, escape) = if c.is_control() { (None, Some(c.escape_default())) } else { (Some(c), None) };
     raw.into_iter().chain(escape.into_iter().flatten())
 }
 
@@ -352,16 +334,7 @@ mod tests {
     #[test]
     fn an_unopenable_file_has_mosquittos_wording() {
         let source = io::Error::from_raw_os_error(2);
-        let error = LoadError::Open {
-            kind: FileKind::Acl,
-            path: "X".into(),
-            source,
-        };
-        assert!(
-            error
-                .to_string()
-                .starts_with("Error: Unable to open acl_file \"X\"."),
-            "{error}"
-        );
+        let error = LoadError::Open { kind: FileKind::Acl, path: "X".into(), source };
+        assert!(error.to_string().starts_with("Error: Unable to open acl_file \"X\"."), "{error}");
     }
 }

@@ -50,11 +50,7 @@ impl PasswordFile {
     /// # Errors
     /// [`LoadError::Invalid`] with the first [`REPORTED_LINES_MAX`] bad lines.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<PasswordFile, LoadError> {
-        let mut file = PasswordFile {
-            users: HashMap::new(),
-            decoy: None,
-            warnings: Vec::new(),
-        };
+        let mut file = PasswordFile { users: HashMap::new(), decoy: None, warnings: Vec::new() };
         let mut errors = Vec::new();
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         for (index, line) in bytes.split(|&b| b == b'\n').enumerate() {
@@ -83,10 +79,7 @@ impl PasswordFile {
         }
         let Some((user, hash)) = text.split_once(':') else {
             if self.warnings.len() < REPORTED_LINES_MAX {
-                self.warnings.push(Warning::NoColon {
-                    path: path.to_owned(),
-                    line: number,
-                });
+                self.warnings.push(Warning::NoColon { path: path.to_owned(), line: number });
             }
             return Ok(());
         };
@@ -100,15 +93,11 @@ impl PasswordFile {
         if hash.is_empty() {
             return Err(Fault::HashMissing(shown(user)));
         }
-        let hash = hash.parse().map_err(|reason| Fault::HashInvalid {
-            user: shown(user),
-            reason,
-        })?;
+        let hash = hash.parse().map_err(|reason| Fault::HashInvalid { user: shown(user), reason })?;
         match self.users.entry(user.into()) {
-            Entry::Occupied(first) => Err(Fault::UserDuplicate {
-                user: shown(user),
-                first_line: first.get().line,
-            }),
+            Entry::Occupied(first) => {
+                Err(Fault::UserDuplicate { user: shown(user), first_line: first.get().line })
+            }
             Entry::Vacant(free) => {
                 free.insert(User { hash, line: number });
                 Ok(())
@@ -175,12 +164,7 @@ mod tests {
     }
 
     fn faults(text: &str) -> Vec<(usize, Fault)> {
-        parse(text)
-            .unwrap_err()
-            .lines()
-            .iter()
-            .map(|error| (error.line, error.fault.clone()))
-            .collect()
+        parse(text).unwrap_err().lines().iter().map(|error| (error.line, error.fault.clone())).collect()
     }
 
     #[test]
@@ -205,13 +189,7 @@ mod tests {
     fn a_line_without_colon_is_skipped_with_a_warning() {
         let file = parse(&format!("ann\n{}", entry("bob", "b"))).unwrap();
         assert!(!file.contains("ann") && file.contains("bob"));
-        assert_eq!(
-            file.warnings(),
-            [Warning::NoColon {
-                path: "pw".into(),
-                line: 1
-            }]
-        );
+        assert_eq!(file.warnings(), [Warning::NoColon { path: "pw".into(), line: 1 }]);
     }
 
     #[test]
@@ -220,33 +198,12 @@ mod tests {
         let text =
             format!("{good}:$6$x$y\nbob:\n{good}eve:plain\nida:$7$4000000000$AAAA$AAAA\n \t :x\na\0b:c\n");
         let found = faults(&text);
-        assert_eq!(
-            found.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-            [2, 3, 4, 5, 6, 7, 8]
-        );
+        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(found[0].1, Fault::UserEmpty);
         assert_eq!(found[1].1, Fault::HashMissing("bob".into()));
-        assert_eq!(
-            found[2].1,
-            Fault::UserDuplicate {
-                user: "ann".into(),
-                first_line: 1
-            }
-        );
-        assert_eq!(
-            found[3].1,
-            Fault::HashInvalid {
-                user: "eve".into(),
-                reason: HashError::UnknownType
-            }
-        );
-        assert!(matches!(
-            &found[4].1,
-            Fault::HashInvalid {
-                reason: HashError::TooCostly { .. },
-                ..
-            }
-        ));
+        assert_eq!(found[2].1, Fault::UserDuplicate { user: "ann".into(), first_line: 1 });
+        assert_eq!(found[3].1, Fault::HashInvalid { user: "eve".into(), reason: HashError::UnknownType });
+        assert!(matches!(&found[4].1, Fault::HashInvalid { reason: HashError::TooCostly { .. }, .. }));
         assert_eq!(found[5].1, Fault::UserEmpty);
         assert_eq!(found[6].1, Fault::NotText(FileKind::Password));
     }
@@ -254,10 +211,7 @@ mod tests {
     #[test]
     fn reported_lines_are_bounded() {
         assert_eq!(faults(&"x:y\n".repeat(5000)).len(), REPORTED_LINES_MAX);
-        assert_eq!(
-            parse(&"x\n".repeat(5000)).unwrap().warnings().len(),
-            REPORTED_LINES_MAX
-        );
+        assert_eq!(parse(&"x\n".repeat(5000)).unwrap().warnings().len(), REPORTED_LINES_MAX);
     }
 
     #[test]
@@ -307,10 +261,7 @@ mod tests {
         assert!(file.verify("ann", b"a"));
         assert_eq!(file.warnings().len(), 2);
         let gone = PasswordFile::load(&dir.path().join("gone"), Symlinks::Refuse).unwrap_err();
-        assert!(
-            gone.to_string().starts_with("Error: Unable to open pwfile \""),
-            "{gone}"
-        );
+        assert!(gone.to_string().starts_with("Error: Unable to open pwfile \""), "{gone}");
     }
 
     proptest! {

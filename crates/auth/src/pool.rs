@@ -30,10 +30,7 @@ impl Job {
         check: impl FnOnce() -> bool + Send + 'static,
         answer: impl FnOnce(bool) + Send + 'static,
     ) -> Job {
-        Job {
-            check: Some(Box::new(check)),
-            answer: Some(Box::new(answer)),
-        }
+        Job { check: Some(Box::new(check)), answer: Some(Box::new(answer)) }
     }
 
     /// A job that asks a password file.
@@ -47,10 +44,7 @@ impl Job {
     }
 
     fn run(mut self) {
-        let granted = self
-            .check
-            .take()
-            .is_some_and(|check| contained(check).unwrap_or(false));
+        let granted = self.check.take().is_some_and(|check| contained(check).unwrap_or(false));
         self.reply(granted);
     }
 
@@ -97,11 +91,7 @@ impl AuthPool {
     pub fn new(threads: usize, queue_bound: usize) -> std::io::Result<AuthPool> {
         let (sender, receiver) = sync_channel(queue_bound.max(1));
         let receiver = Arc::new(Mutex::new(receiver));
-        let mut pool = AuthPool {
-            queue: Some(sender),
-            closing: Arc::default(),
-            threads: Vec::new(),
-        };
+        let mut pool = AuthPool { queue: Some(sender), closing: Arc::default(), threads: Vec::new() };
         for index in 0..threads.max(1) {
             let (receiver, closing) = (Arc::clone(&receiver), Arc::clone(&pool.closing));
             let builder = thread::Builder::new().name(format!("auth-{index}"));
@@ -217,11 +207,9 @@ mod tests {
     fn panics_are_answered_no_and_the_thread_lives() {
         let pool = AuthPool::new(1, 8).unwrap();
         let (sender, receiver) = channel();
-        pool.submit(Job::new(|| panic!("a check that panics"), telling(&sender)))
-            .unwrap();
+        pool.submit(Job::new(|| panic!("a check that panics"), telling(&sender))).unwrap();
         assert_eq!(receiver.recv_timeout(PATIENCE), Ok(false));
-        pool.submit(Job::new(|| true, |_| panic!("an answer that panics")))
-            .unwrap();
+        pool.submit(Job::new(|| true, |_| panic!("an answer that panics"))).unwrap();
         pool.submit(Job::new(|| true, telling(&sender))).unwrap();
         assert_eq!(receiver.recv_timeout(PATIENCE), Ok(true));
     }
@@ -248,10 +236,7 @@ mod tests {
         running.recv_timeout(PATIENCE).unwrap();
         release.send(()).unwrap();
         drop(pool);
-        assert_eq!(
-            (first_answer.try_recv(), second_answer.try_recv()),
-            (Ok(true), Ok(false))
-        );
+        assert_eq!((first_answer.try_recv(), second_answer.try_recv()), (Ok(true), Ok(false)));
     }
 
     #[test]
@@ -264,8 +249,7 @@ mod tests {
             drop(own);
             sender.send(granted).unwrap();
         };
-        pool.submit(Job::new(move || gate.recv().is_ok(), answer))
-            .unwrap();
+        pool.submit(Job::new(move || gate.recv().is_ok(), answer)).unwrap();
         drop(pool);
         go.send(()).unwrap();
         assert_eq!(receiver.recv_timeout(PATIENCE), Ok(true));

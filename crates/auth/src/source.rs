@@ -37,11 +37,7 @@ impl Symlinks {
     /// The same, with the variable's value given.
     #[must_use]
     pub fn from_value(value: Option<&OsStr>) -> Symlinks {
-        if value.is_some() {
-            Symlinks::Follow
-        } else {
-            Symlinks::Refuse
-        }
+        if value.is_some() { Symlinks::Follow } else { Symlinks::Refuse }
     }
 }
 
@@ -59,11 +55,7 @@ fn read_at_most(
     symlinks: Symlinks,
     limit: u64,
 ) -> Result<(Vec<u8>, Vec<Warning>), LoadError> {
-    let read_error = |source| LoadError::Read {
-        kind,
-        path: path.to_owned(),
-        source,
-    };
+    let read_error = |source| LoadError::Read { kind, path: path.to_owned(), source };
     let file = open(path, symlinks).map_err(|source| {
         let path = path.to_owned();
         // What NOFOLLOW answers for a link; when links are followed it is a circle of them.
@@ -76,26 +68,17 @@ fn read_at_most(
     })?;
     let metadata = file.metadata().map_err(read_error)?;
     if !metadata.is_file() {
-        return Err(LoadError::NotAFile {
-            kind,
-            path: path.to_owned(),
-        });
+        return Err(LoadError::NotAFile { kind, path: path.to_owned() });
     }
     let mut bytes = Vec::new();
     // One byte more than allowed tells "at the limit" from "beyond", also when the file grows while it is read.
     file.take(limit + 1).read_to_end(&mut bytes).map_err(read_error)?;
     if bytes.len() as u64 > limit {
-        return Err(LoadError::TooLarge {
-            kind,
-            path: path.to_owned(),
-            limit,
-        });
+        return Err(LoadError::TooLarge { kind, path: path.to_owned(), limit });
     }
     let others = metadata.mode() & 0o006;
-    let exposed = (others != 0).then(|| Warning::Exposed {
-        path: path.to_owned(),
-        writable: others & 0o002 != 0,
-    });
+    let exposed =
+        (others != 0).then(|| Warning::Exposed { path: path.to_owned(), writable: others & 0o002 != 0 });
     Ok((bytes, exposed.into_iter().collect()))
 }
 
@@ -105,10 +88,7 @@ fn open(path: &Path, symlinks: Symlinks) -> std::io::Result<File> {
     if symlinks == Symlinks::Refuse {
         flags |= OFlags::NOFOLLOW;
     }
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 #[cfg(test)]
@@ -149,18 +129,8 @@ mod tests {
         symlink(&path, &link).unwrap();
         let error = read(FileKind::Password, &link, Symlinks::from_value(None)).unwrap_err();
         assert!(matches!(error, LoadError::Symlink { .. }), "{error}");
-        assert!(
-            error.to_string().contains("MOSQUITTO_UNSAFE_ALLOW_SYMLINKS"),
-            "{error}"
-        );
-        assert!(
-            read(
-                FileKind::Password,
-                &link,
-                Symlinks::from_value(Some(OsStr::new("1")))
-            )
-            .is_ok()
-        );
+        assert!(error.to_string().contains("MOSQUITTO_UNSAFE_ALLOW_SYMLINKS"), "{error}");
+        assert!(read(FileKind::Password, &link, Symlinks::from_value(Some(OsStr::new("1")))).is_ok());
     }
 
     #[test]
@@ -187,9 +157,6 @@ mod tests {
             0,
         )
         .unwrap();
-        assert!(matches!(
-            read(FileKind::Acl, &path, Symlinks::Refuse),
-            Err(LoadError::NotAFile { .. })
-        ));
+        assert!(matches!(read(FileKind::Acl, &path, Symlinks::Refuse), Err(LoadError::NotAFile { .. })));
     }
 }

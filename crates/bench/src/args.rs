@@ -82,10 +82,7 @@ pub(crate) fn parse(args: Vec<String>) -> Result<Command, BenchError> {
     };
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
-        let mut value = || {
-            args.next()
-                .ok_or_else(|| BenchError::Usage(format!("{arg} needs a value")))
-        };
+        let mut value = || args.next().ok_or_else(|| BenchError::Usage(format!("{arg} needs a value")));
         match arg.as_str() {
             "--quick" => options.quick = true,
             "--json" => options.json = true,
@@ -109,10 +106,7 @@ pub(crate) fn parse(args: Vec<String>) -> Result<Command, BenchError> {
     }
     if options.workloads().next().is_none() {
         let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        return Err(BenchError::Usage(format!(
-            "--only matches no workload; there are {}",
-            names.join(", ")
-        )));
+        return Err(BenchError::Usage(format!("--only matches no workload; there are {}", names.join(", "))));
     }
     Ok(Command::Run(options))
 }
@@ -127,9 +121,7 @@ fn rounds(text: &str) -> Result<usize, BenchError> {
 fn seconds(text: &str) -> Result<Duration, BenchError> {
     match text.parse::<f64>() {
         Ok(s) if (0.1..=600.0).contains(&s) => Ok(Duration::from_secs_f64(s)),
-        _ => Err(BenchError::Usage(format!(
-            "--seconds takes 0.1 to 600, not {text}"
-        ))),
+        _ => Err(BenchError::Usage(format!("--seconds takes 0.1 to 600, not {text}"))),
     }
 }
 
@@ -140,18 +132,12 @@ fn peer(text: &str) -> Result<Peer, BenchError> {
     if name.is_empty() || command.is_empty() {
         return Err(usage());
     }
-    if !command
-        .iter()
-        .any(|word| word.contains("{port}") || word.contains("{config}"))
-    {
+    if !command.iter().any(|word| word.contains("{port}") || word.contains("{config}")) {
         return Err(BenchError::Usage(format!(
             "the command of --peer {name} does not say where {{port}} or {{config}} goes"
         )));
     }
-    Ok(Peer {
-        name: name.to_owned(),
-        command,
-    })
+    Ok(Peer { name: name.to_owned(), command })
 }
 
 #[cfg(test)]
@@ -159,12 +145,7 @@ mod tests {
     use super::*;
 
     fn options(line: &str) -> Result<Options, String> {
-        match parse(
-            line.split(' ')
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        ) {
+        match parse(line.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()) {
             Ok(Command::Run(options)) => Ok(options),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),

@@ -47,21 +47,13 @@ impl Contender {
     /// [`BenchError::NoProgram`] with what to do.
     pub(crate) fn check(&self) -> Result<(), BenchError> {
         let (path, remedy) = match self {
-            Contender::Ours(path) => (
-                path,
-                "build it with 'cargo build --release' or name it with --ours",
-            ),
-            Contender::Mosquitto(path) => (
-                path,
-                "install it with 'apt-get install mosquitto' or name it with --mosquitto",
-            ),
+            Contender::Ours(path) => (path, "build it with 'cargo build --release' or name it with --ours"),
+            Contender::Mosquitto(path) => {
+                (path, "install it with 'apt-get install mosquitto' or name it with --mosquitto")
+            }
             Contender::Other(_) | Contender::Relay => return Ok(()),
         };
-        if path.is_file() {
-            Ok(())
-        } else {
-            Err(BenchError::NoProgram(path.clone(), remedy))
-        }
+        if path.is_file() { Ok(()) } else { Err(BenchError::NoProgram(path.clone(), remedy)) }
     }
 
     /// Starts it on a free port of 127.0.0.1 and waits until it listens.
@@ -98,14 +90,9 @@ impl Contender {
             command.arg(arg.replace("{config}", &config.to_string_lossy()));
         }
         command.stdin(Stdio::null()).stdout(file).stderr(errors);
-        let child = command
-            .spawn()
-            .tried(|| format!("starting {}", command.get_program().to_string_lossy()))?;
-        let mut process = Process {
-            child,
-            addr,
-            _folder: folder,
-        };
+        let child =
+            command.spawn().tried(|| format!("starting {}", command.get_program().to_string_lossy()))?;
+        let mut process = Process { child, addr, _folder: folder };
         process.wait_until_it_listens(self.name(), &output)?;
         Ok(Running::Process(process))
     }
@@ -216,9 +203,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_names_the_remedy() {
-        let error = Contender::Ours(PathBuf::from("/nonexistent/pondhawk"))
-            .check()
-            .expect_err("not there");
+        let error = Contender::Ours(PathBuf::from("/nonexistent/pondhawk")).check().expect_err("not there");
         assert!(error.to_string().contains("cargo build --release"), "{error}");
     }
 }

@@ -70,18 +70,12 @@ impl Series {
 
     /// The metrics that were measured.
     pub(crate) fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
-        self.runs
-            .first()
-            .into_iter()
-            .flat_map(|figures| figures.keys().copied())
+        self.runs.first().into_iter().flat_map(|figures| figures.keys().copied())
     }
 
     /// The values of a metric, run by run.
     pub(crate) fn values(&self, metric: Metric) -> Vec<f64> {
-        self.runs
-            .iter()
-            .filter_map(|figures| figures.get(&metric).copied())
-            .collect()
+        self.runs.iter().filter_map(|figures| figures.get(&metric).copied()).collect()
     }
 
     /// The median over the runs.
@@ -120,10 +114,7 @@ mod tests {
         assert_eq!(series(&[]).median(Metric::Throughput), None);
         assert_eq!(series(&[3.0]).median(Metric::Throughput), Some(3.0));
         assert_eq!(series(&[9.0, 1.0, 2.0]).median(Metric::Throughput), Some(2.0));
-        assert_eq!(
-            series(&[4.0, 1.0, 2.0, 9.0]).median(Metric::Throughput),
-            Some(3.0)
-        );
+        assert_eq!(series(&[4.0, 1.0, 2.0, 9.0]).median(Metric::Throughput), Some(3.0));
         assert_eq!(series(&[4.0]).median(Metric::LatencyP50), None);
     }
 

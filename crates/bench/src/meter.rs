@@ -95,10 +95,7 @@ fn process_total(pid: u32) -> Result<Duration, BenchError> {
     let text = read(&path)?;
     // The program's name stands in brackets and may hold anything.
     let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let mut ticks = fields
-        .split_whitespace()
-        .skip(11)
-        .map_while(|field| field.parse::<u64>().ok());
+    let mut ticks = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
     let (Some(user), Some(system)) = (ticks.next(), ticks.next()) else {
         return Err(unreadable(&path));
     };
@@ -146,10 +143,7 @@ mod tests {
             total: Duration::from_millis(total),
         };
         let before = reading(&[(1, 100), (2, 50)], 10);
-        assert_eq!(
-            reading(&[(1, 150), (2, 50), (3, 7)], 20).since(&before),
-            Duration::from_nanos(57)
-        );
+        assert_eq!(reading(&[(1, 150), (2, 50), (3, 7)], 20).since(&before), Duration::from_nanos(57));
         assert_eq!(reading(&[(1, 150)], 30).since(&before), Duration::from_millis(20));
     }
 }

@@ -35,18 +35,11 @@ impl Relay {
         let mut listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into()).tried(what)?;
         let addr = listener.local_addr().tried(what)?;
         let poll = Poll::new().tried(what)?;
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)
-            .tried(what)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE).tried(what)?;
         let stop = Waker::new(poll.registry(), STOP).tried(what)?;
         let (tell, told) = mpsc::channel();
-        let floor = Floor {
-            poll,
-            listener,
-            clients: BTreeMap::new(),
-            opened: 0,
-            scratch: vec![0; SCRATCH_BYTES],
-        };
+        let floor =
+            Floor { poll, listener, clients: BTreeMap::new(), opened: 0, scratch: vec![0; SCRATCH_BYTES] };
         let thread = std::thread::Builder::new()
             .name("relay".to_owned())
             .spawn(move || {
@@ -57,15 +50,8 @@ impl Relay {
                 }
             })
             .tried(what)?;
-        let thread_id = told
-            .recv()
-            .map_err(|_| BenchError::Broker("the relay's thread ended".to_owned()))?;
-        Ok(Relay {
-            addr,
-            thread_id,
-            stop,
-            thread: Some(thread),
-        })
+        let thread_id = told.recv().map_err(|_| BenchError::Broker("the relay's thread ended".to_owned()))?;
+        Ok(Relay { addr, thread_id, stop, thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -112,11 +98,7 @@ impl Floor {
         let mut more: Vec<Token> = Vec::new();
         let mut relayed = Vec::new();
         loop {
-            let timeout = if more.is_empty() {
-                None
-            } else {
-                Some(std::time::Duration::ZERO)
-            };
+            let timeout = if more.is_empty() { None } else { Some(std::time::Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 polled => polled?,
@@ -152,10 +134,7 @@ impl Floor {
                     let token = Token(self.opened);
                     self.opened += 1;
                     let connection = Connection::accepted(stream, self.poll.registry(), token)?;
-                    let client = Client {
-                        connection,
-                        subscribed: false,
-                    };
+                    let client = Client { connection, subscribed: false };
                     self.clients.insert(token, client);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

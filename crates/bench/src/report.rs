@@ -65,11 +65,7 @@ impl Outcome {
     }
 
     fn metrics(&self) -> Vec<Metric> {
-        let mut metrics: Vec<_> = self
-            .series
-            .iter()
-            .flat_map(|(_, series)| series.metrics())
-            .collect();
+        let mut metrics: Vec<_> = self.series.iter().flat_map(|(_, series)| series.metrics()).collect();
         metrics.sort_unstable();
         metrics.dedup();
         metrics
@@ -87,16 +83,8 @@ impl Outcome {
             for contender in 0..self.series.len() {
                 let _ = write!(text, "{:>12}", number(self.median(contender, metric)));
             }
-            let ratio = if metric == Metric::GeneratorLoad {
-                None
-            } else {
-                self.ratio(metric)
-            };
-            let _ = write!(
-                text,
-                "{:>10}",
-                ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"))
-            );
+            let ratio = if metric == Metric::GeneratorLoad { None } else { self.ratio(metric) };
+            let _ = write!(text, "{:>10}", ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}")));
             if let Some(floor) = self.workload.floor.filter(|floor| floor.metric() == metric) {
                 let _ = write!(text, "   {}", self.judgement(floor));
             }
@@ -226,16 +214,10 @@ mod tests {
     fn table_and_json_hold_the_figures() {
         let outcome = outcome(0.5, Some(4.0));
         let table = outcome.table();
-        assert!(
-            table.contains("0.500") && table.contains("4.00") && table.contains("0.125"),
-            "{table}"
-        );
+        assert!(table.contains("0.500") && table.contains("4.00") && table.contains("0.125"), "{table}");
         assert!(table.contains("floor ratio <= 0.15 PASS"), "{table}");
         let json = outcome.json();
-        assert_eq!(
-            json["contenders"]["pondhawk"]["cpu_us_per_delivery"]["median"],
-            0.5
-        );
+        assert_eq!(json["contenders"]["pondhawk"]["cpu_us_per_delivery"]["median"], 0.5);
         assert_eq!(json["ratio_to_mosquitto"]["cpu_us_per_delivery"], 0.125);
         assert_eq!(json["floor"]["pass"], true);
     }

@@ -67,21 +67,14 @@ fn bench(options: &Options) -> Result<i32, BenchError> {
     }
     if options.json {
         let workloads: Vec<_> = outcomes.iter().map(Outcome::json).collect();
-        println!(
-            "{:#}",
-            json!({ "quick": options.quick, "rounds": options.rounds, "workloads": workloads })
-        );
+        println!("{:#}", json!({ "quick": options.quick, "rounds": options.rounds, "workloads": workloads }));
     }
     let enough = outcomes.iter().all(|outcome| outcome.is_enough(options.quick));
     Ok(if enough { ENOUGH } else { NOT_ENOUGH })
 }
 
 fn plural(rounds: usize) -> String {
-    if rounds == 1 {
-        "1 round".to_owned()
-    } else {
-        format!("{rounds} rounds")
-    }
+    if rounds == 1 { "1 round".to_owned() } else { format!("{rounds} rounds") }
 }
 
 fn contenders(options: &Options) -> Result<Vec<Contender>, BenchError> {
@@ -89,10 +82,7 @@ fn contenders(options: &Options) -> Result<Vec<Contender>, BenchError> {
         Some(path) => path.clone(),
         None => program_beside_this()?,
     };
-    let mut contenders = vec![
-        Contender::Ours(ours),
-        Contender::Mosquitto(options.mosquitto.clone()),
-    ];
+    let mut contenders = vec![Contender::Ours(ours), Contender::Mosquitto(options.mosquitto.clone())];
     contenders.extend(options.peers.iter().cloned().map(Contender::Other));
     if options.limit {
         contenders.push(Contender::Relay);
@@ -110,10 +100,8 @@ fn program_beside_this() -> Result<PathBuf, BenchError> {
 fn measure(workload: &'static Workload, contenders: &[Contender], options: &Options) -> Outcome {
     let fit = |contender: &&Contender| !matches!(contender, Contender::Relay) || workload.suits_relay();
     let contenders: Vec<_> = contenders.iter().filter(fit).collect();
-    let mut series: Vec<_> = contenders
-        .iter()
-        .map(|contender| (contender.name().to_owned(), Series::default()))
-        .collect();
+    let mut series: Vec<_> =
+        contenders.iter().map(|contender| (contender.name().to_owned(), Series::default())).collect();
     let mut void = Vec::new();
     for round in 1..=options.rounds {
         for (contender, (name, series)) in contenders.iter().zip(&mut series) {
@@ -124,11 +112,7 @@ fn measure(workload: &'static Workload, contenders: &[Contender], options: &Opti
             }
         }
     }
-    Outcome {
-        workload,
-        series,
-        void,
-    }
+    Outcome { workload, series, void }
 }
 
 fn measure_once(

@@ -110,31 +110,16 @@ const FAN_OUT: Traffic = Traffic {
     pace: None,
 };
 
-const PAIRS: Traffic = Traffic {
-    topology: Topology::Pairs,
-    publishers: 20,
-    subscribers: 20,
-    window: 100,
-    ..FAN_OUT
-};
+const PAIRS: Traffic =
+    Traffic { topology: Topology::Pairs, publishers: 20, subscribers: 20, window: 100, ..FAN_OUT };
 
 const fn traffic(name: &'static str, traffic: Traffic, floor: Option<Floor>) -> Workload {
-    assert!(
-        traffic.payload_bytes >= crate::load::STAMP_LEN,
-        "no room for the stamp"
-    );
-    Workload {
-        name,
-        shape: Shape::Traffic(traffic),
-        floor,
-    }
+    assert!(traffic.payload_bytes >= crate::load::STAMP_LEN, "no room for the stamp");
+    Workload { name, shape: Shape::Traffic(traffic), floor }
 }
 
 const fn idle(name: &'static str, subscribed: bool, floor: Option<Floor>) -> Workload {
-    let shape = Shape::Idle(Idle {
-        connections: 10_000,
-        subscribed,
-    });
+    let shape = Shape::Idle(Idle { connections: 10_000, subscribed });
     Workload { name, shape, floor }
 }
 
@@ -145,73 +130,19 @@ const fn ratio(at_most: f64) -> Option<Floor> {
 /// All workloads, in the order in which they run.
 pub(crate) const WORKLOADS: &[Workload] = &[
     traffic("fan-out-100-q0", FAN_OUT, ratio(0.15)),
-    traffic(
-        "fan-out-100-q1",
-        Traffic {
-            qos: Qos::AtLeastOnce,
-            window: 100,
-            ..FAN_OUT
-        },
-        None,
-    ),
+    traffic("fan-out-100-q1", Traffic { qos: Qos::AtLeastOnce, window: 100, ..FAN_OUT }, None),
     traffic(
         "fan-in-50-q0",
-        Traffic {
-            topology: Topology::FanIn,
-            publishers: 50,
-            subscribers: 1,
-            window: 100,
-            ..FAN_OUT
-        },
+        Traffic { topology: Topology::FanIn, publishers: 50, subscribers: 1, window: 100, ..FAN_OUT },
         None,
     ),
     traffic("pairs-20-q0", PAIRS, ratio(0.25)),
-    traffic(
-        "pairs-20-q0-v5",
-        Traffic {
-            version: Version::V5,
-            ..PAIRS
-        },
-        None,
-    ),
-    traffic(
-        "pairs-20-q1",
-        Traffic {
-            qos: Qos::AtLeastOnce,
-            ..PAIRS
-        },
-        ratio(0.25),
-    ),
-    traffic(
-        "pairs-20-q2",
-        Traffic {
-            qos: Qos::ExactlyOnce,
-            ..PAIRS
-        },
-        None,
-    ),
-    traffic(
-        "pairs-20-q0-4k",
-        Traffic {
-            payload_bytes: 4096,
-            ..PAIRS
-        },
-        None,
-    ),
-    traffic(
-        "latency",
-        Traffic {
-            subscribers: 10,
-            pace: Some(Duration::from_millis(1)),
-            ..FAN_OUT
-        },
-        None,
-    ),
-    idle(
-        "idle",
-        false,
-        Some(Floor::AtMost(Metric::BytesPerConnection, 1024.0)),
-    ),
+    traffic("pairs-20-q0-v5", Traffic { version: Version::V5, ..PAIRS }, None),
+    traffic("pairs-20-q1", Traffic { qos: Qos::AtLeastOnce, ..PAIRS }, ratio(0.25)),
+    traffic("pairs-20-q2", Traffic { qos: Qos::ExactlyOnce, ..PAIRS }, None),
+    traffic("pairs-20-q0-4k", Traffic { payload_bytes: 4096, ..PAIRS }, None),
+    traffic("latency", Traffic { subscribers: 10, pace: Some(Duration::from_millis(1)), ..FAN_OUT }, None),
+    idle("idle", false, Some(Floor::AtMost(Metric::BytesPerConnection, 1024.0))),
     idle("idle-subscribed", true, None),
 ];
 

@@ -169,13 +169,8 @@ mod tests {
     #[test]
     fn a_frame_and_what_follows_it() {
         let bytes = [0xc0, 0x00, 0x30];
-        let Ok(Step::Frame(frame)) = next(&bytes, 100) else {
-            panic!("whole frame")
-        };
-        assert_eq!(
-            (frame.packet_type, frame.len, frame.body),
-            (PacketType::Pingreq, 2, &[][..])
-        );
+        let Ok(Step::Frame(frame)) = next(&bytes, 100) else { panic!("whole frame") };
+        assert_eq!((frame.packet_type, frame.len, frame.body), (PacketType::Pingreq, 2, &[][..]));
         assert_eq!(next(&bytes[2..], 100), Ok(Step::Need(2)));
     }
 

@@ -266,9 +266,7 @@ impl<'a> Properties<'a> {
     pub(crate) fn read(reader: &mut Reader<'a>, place: Place) -> Result<Self, Malformed> {
         let at = *reader;
         let len = reader.varint()?;
-        let block = reader
-            .take(len as usize)
-            .map_err(|_| at.fail(Kind::PropertyLength))?;
+        let block = reader.take(len as usize).map_err(|_| at.fail(Kind::PropertyLength))?;
         Self::check(block, place)
     }
 
@@ -316,18 +314,12 @@ impl<'a> Properties<'a> {
     /// The properties in the sender's order.
     #[must_use]
     pub fn iter(self) -> Iter<'a> {
-        Iter {
-            reader: Reader::new(self.block),
-        }
+        Iter { reader: Reader::new(self.block) }
     }
 
     /// The first value that `pick` takes.
     pub fn find<T>(self, pick: impl FnMut(Property<'a>) -> Option<T>) -> Option<T> {
-        if self.is_empty() {
-            None
-        } else {
-            self.iter().find_map(pick)
-        }
+        if self.is_empty() { None } else { self.iter().find_map(pick) }
     }
 
     /// Appends the block with its length in front. [MQTT-2.2.2-1]
@@ -398,9 +390,7 @@ impl PropertiesBuf {
     /// [`TooLarge`] if a string or binary value has more than 65,535 bytes; nothing is appended then.
     pub fn push(&mut self, property: Property<'_>) -> Result<(), TooLarge> {
         let start = self.block.len();
-        property
-            .write(&mut self.block)
-            .inspect_err(|_| self.block.truncate(start))
+        property.write(&mut self.block).inspect_err(|_| self.block.truncate(start))
     }
 
     /// The block as packets take it. The caller answers for the properties being legal where it uses them.
@@ -423,9 +413,7 @@ impl PropertiesBuf {
 
 impl From<Properties<'_>> for PropertiesBuf {
     fn from(properties: Properties<'_>) -> Self {
-        PropertiesBuf {
-            block: properties.block.to_vec(),
-        }
+        PropertiesBuf { block: properties.block.to_vec() }
     }
 }
 
@@ -465,10 +453,7 @@ mod tests {
         assert_eq!(kind(&[17, 0, 0, 0, 1], PUBLISH), Some(Kind::PropertyMisplaced));
         assert_eq!(kind(&[8, 0, 1, b'#'], PUBLISH), Some(Kind::PropertyValue));
         assert_eq!(kind(&[3, 0, 9, b'a'], PUBLISH), Some(Kind::Truncated));
-        assert_eq!(
-            kind(&[22, 0, 0], Place::Packet(PacketType::Connect)),
-            Some(Kind::PropertyValue)
-        );
+        assert_eq!(kind(&[22, 0, 0], Place::Packet(PacketType::Connect)), Some(Kind::PropertyValue));
     }
 
     #[test]

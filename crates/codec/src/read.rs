@@ -88,10 +88,6 @@ impl<'a> Reader<'a> {
 
     /// Nothing may be left.
     pub(crate) fn end(&self) -> Result<(), Malformed> {
-        if self.is_empty() {
-            Ok(())
-        } else {
-            Err(self.fail(Kind::TrailingBytes))
-        }
+        if self.is_empty() { Ok(()) } else { Err(self.fail(Kind::TrailingBytes)) }
     }
 }

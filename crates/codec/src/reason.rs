@@ -75,18 +75,13 @@ impl ReasonCode {
     /// True if MQTT 5.0 lets `packet_type` carry this code. [MQTT-3.4.2-1]
     #[must_use]
     pub fn allowed_in(self, packet_type: PacketType) -> bool {
-        TABLE
-            .iter()
-            .any(|(code, _, packets)| *code == self.0 && packets.contains(&packet_type))
+        TABLE.iter().any(|(code, _, packets)| *code == self.0 && packets.contains(&packet_type))
     }
 
     /// The name that the standard gives it, if it defines it.
     #[must_use]
     pub fn text(self) -> Option<&'static str> {
-        TABLE
-            .iter()
-            .find(|(code, _, _)| *code == self.0)
-            .map(|(_, text, _)| *text)
+        TABLE.iter().find(|(code, _, _)| *code == self.0).map(|(_, text, _)| *text)
     }
 
     /// The CONNACK return code of MQTT 3.1 and 3.1.1 that comes nearest.

@@ -32,13 +32,8 @@ mod tests {
 
     #[test]
     fn strings_as_the_standard_and_mosquitto_see_them() {
-        let good: [&[u8]; 5] = [
-            b"",
-            b"plain",
-            "gr\u{fc}n".as_bytes(),
-            b"\xef\xbb\xbfbom",
-            "\u{10fffd}".as_bytes(),
-        ];
+        let good: [&[u8]; 5] =
+            [b"", b"plain", "gr\u{fc}n".as_bytes(), b"\xef\xbb\xbfbom", "\u{10fffd}".as_bytes()];
         for bytes in good {
             assert!(is_valid(bytes), "{bytes:x?}");
         }

@@ -47,16 +47,10 @@ impl<'a> SubscriptionFilter<'a> {
                 if share.is_empty() || share.bytes().any(|b| b == b'+' || b == b'#') {
                     return Err(Kind::TopicFilter);
                 }
-                SubscriptionFilter {
-                    share: Some(share),
-                    filter,
-                }
+                SubscriptionFilter { share: Some(share), filter }
             }
             None if text == "$share" => return Err(Kind::TopicFilter),
-            None => SubscriptionFilter {
-                share: None,
-                filter: text,
-            },
+            None => SubscriptionFilter { share: None, filter: text },
         };
         check_plain_filter(split.filter)?;
         Ok(split)
@@ -112,19 +106,9 @@ mod tests {
 
     #[test]
     fn filters() {
-        for good in [
-            "#",
-            "+",
-            "/",
-            "a/#",
-            "+/+/#",
-            "a//b",
-            "$SYS/#",
-            "$share/g/a",
-            "$share/g//",
-            "$shared",
-            "a/+",
-        ] {
+        for good in
+            ["#", "+", "/", "a/#", "+/+/#", "a//b", "$SYS/#", "$share/g/a", "$share/g//", "$shared", "a/+"]
+        {
             assert_eq!(check_filter(good), Ok(()), "{good}");
         }
         let bad = [
@@ -163,14 +147,8 @@ mod tests {
         for (filter, topic) in yes {
             assert!(matches(filter, topic), "{filter} {topic}");
         }
-        let no = [
-            ("#", "$SYS/a"),
-            ("+/x", "$SYS/x"),
-            ("a/+", "a"),
-            ("a", "a/b"),
-            ("a/b", "a"),
-            ("a/+", "a/b/c"),
-        ];
+        let no =
+            [("#", "$SYS/a"), ("+/x", "$SYS/x"), ("a/+", "a"), ("a", "a/b"), ("a/b", "a"), ("a/+", "a/b/c")];
         for (filter, topic) in no {
             assert!(!matches(filter, topic), "{filter} {topic}");
         }

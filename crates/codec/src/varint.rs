@@ -19,11 +19,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<(u32, usize)>, Kind> {
             return Ok(Some((value, i + 1)));
         }
     }
-    if bytes.len() >= 4 {
-        Err(Kind::RemainingLength)
-    } else {
-        Ok(None)
-    }
+    if bytes.len() >= 4 { Err(Kind::RemainingLength) } else { Ok(None) }
 }
 
 /// How many bytes `value` takes in its shortest form.

@@ -15,11 +15,7 @@ pub(crate) fn frame(
     out.extend_from_slice(&[first, 0]);
     let written = body(out).and_then(|()| {
         let len = out.len() - start - 2;
-        if len > REMAINING_LENGTH_MAX {
-            Err(TooLarge)
-        } else {
-            Ok(len)
-        }
+        if len > REMAINING_LENGTH_MAX { Err(TooLarge) } else { Ok(len) }
     });
     match written {
         Ok(len) if len < 128 => out[start + 1] = len as u8,

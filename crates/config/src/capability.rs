@@ -109,11 +109,7 @@ impl Unsupported {
 
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            place,
-            directive,
-            capability,
-        } = self;
+        let Self { place, directive, capability } = self;
         write!(
             f,
             "The '{directive}' option at {place} needs {}, which this build does not have yet.",
@@ -127,11 +123,7 @@ pub fn unsupported(config: &Config, available: Capabilities) -> Vec<Unsupported>
     let missing = config.settings.iter().filter_map(|setting| {
         let capability = setting.needs.filter(|needed| !available.has(*needed))?;
         let place = setting.place.clone();
-        Some(Unsupported {
-            place,
-            directive: setting.directive.name(),
-            capability,
-        })
+        Some(Unsupported { place, directive: setting.directive.name(), capability })
     });
     missing.collect()
 }

@@ -71,10 +71,8 @@ impl BrokerCommand {
         match test {
             false => Ok(Self::Run(args)),
             true if args.config_file.is_some() => Ok(Self::TestConfig(args)),
-            true => Err(
-                ConfigError::new("--test-config argument given, but no config file specified.")
-                    .with_hint("name the file to test with -c FILE"),
-            ),
+            true => Err(ConfigError::new("--test-config argument given, but no config file specified.")
+                .with_hint("name the file to test with -c FILE")),
         }
     }
 }
@@ -103,9 +101,7 @@ impl BrokerArgs {
 fn file_after(argument: Option<OsString>, option: &str, what: &str) -> Result<PathBuf, ConfigError> {
     match argument {
         Some(path) => Ok(path.into()),
-        None => Err(ConfigError::new(format!(
-            "{option} argument given, but no {what} specified."
-        ))),
+        None => Err(ConfigError::new(format!("{option} argument given, but no {what} specified."))),
     }
 }
 
@@ -192,14 +188,8 @@ mod tests {
             (&["-p", "0"], "Error: Invalid port specified (0)."),
             (&["-p", "65536"], "Error: Invalid port specified (65536)."),
             (&["-p", "mqtt"], "Error: Invalid port specified (mqtt)."),
-            (
-                &["--tls-keylog"],
-                "Error: --tls-keylog argument given, but no file specified.",
-            ),
-            (
-                &["--test-config"],
-                "Error: --test-config argument given, but no config file specified.",
-            ),
+            (&["--tls-keylog"], "Error: --tls-keylog argument given, but no file specified."),
+            (&["--test-config"], "Error: --test-config argument given, but no config file specified."),
             (&["--nonsense"], "Error: Unknown option '--nonsense'."),
             (&["word"], "Error: Unknown option 'word'."),
         ];
@@ -211,10 +201,7 @@ mod tests {
         assert!(parse(&["word"]).expect_err("unknown").shows_usage());
         let eleven: Vec<_> = std::iter::repeat_n(["-p", "1883"], 11).flatten().collect();
         let error = parse(&eleven).expect_err("too many ports");
-        assert_eq!(
-            error.lines(),
-            ["Error: Only 10 ports can be specified on the command line."]
-        );
+        assert_eq!(error.lines(), ["Error: Only 10 ports can be specified on the command line."]);
     }
 
     #[test]

@@ -26,10 +26,7 @@ fn read_defaults() -> Draft {
         let RowDefault::Is(text) = row.default_value() else {
             continue;
         };
-        let args = Args {
-            name: row.name(),
-            rest: text.as_bytes(),
-        };
+        let args = Args { name: row.name(), rest: text.as_bytes() };
         let applied = draft.apply(row, &args, Owner::Global);
         applied.unwrap_or_else(|fault| panic!("default of {}: {fault:?}", row.name()));
     }
@@ -73,11 +70,7 @@ impl Default for Listener {
 }
 
 fn blank() -> Draft {
-    let listener = ListenerDraft {
-        listener: listener(),
-        security: security(),
-        plugins_used: Vec::new(),
-    };
+    let listener = ListenerDraft { listener: listener(), security: security(), plugins_used: Vec::new() };
     Draft {
         config: config(),
         default_listener: listener.clone(),
@@ -118,10 +111,7 @@ fn config() -> Config {
             autosave_on_changes: false,
             durability: Durability::None,
         },
-        threads: Threads {
-            shards: None,
-            authentication: 0,
-        },
+        threads: Threads { shards: None, authentication: 0 },
         bridges: Vec::new(),
         plugins: Vec::new(),
         enable_control_api: false,
@@ -189,10 +179,7 @@ fn security() -> Security {
 
 fn listener() -> Listener {
     Listener {
-        address: Address::Tcp {
-            host: None,
-            port: MQTT_PORT,
-        },
+        address: Address::Tcp { host: None, port: MQTT_PORT },
         place: None,
         protocol: Protocol::Mqtt,
         bind_interface: None,
@@ -202,11 +189,7 @@ fn listener() -> Listener {
         max_topic_alias: 0,
         max_topic_alias_broker: 0,
         mount_point: None,
-        accept_versions: ProtocolVersions {
-            v31: false,
-            v311: false,
-            v5: false,
-        },
+        accept_versions: ProtocolVersions { v31: false, v311: false, v5: false },
         use_username_as_clientid: false,
         allow_anonymous: None,
         auto_id_prefix: None,

@@ -251,14 +251,7 @@ impl Directive {
     }
 
     pub(crate) const fn int(mut self, min: i64, max: i64, set: fn(&mut Draft, i64)) -> Self {
-        self.value = Value::Int(
-            IntRange {
-                min,
-                max,
-                complaint: "",
-            },
-            set,
-        );
+        self.value = Value::Int(IntRange { min, max, complaint: "" }, set);
         self
     }
 
@@ -354,11 +347,7 @@ impl Directive {
     /// Whether `word`, the first of a line, means this directive.
     pub fn answers_to(&self, word: &str) -> bool {
         let named = |name: &&str| {
-            if self.prefix {
-                word.starts_with(*name)
-            } else {
-                word == *name
-            }
+            if self.prefix { word.starts_with(*name) } else { word == *name }
         };
         named(&self.name) || self.aliases.iter().any(named)
     }

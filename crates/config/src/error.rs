@@ -19,10 +19,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            lines: vec![format!("Error: {}", message.into())],
-            usage: false,
-        }
+        Self { lines: vec![format!("Error: {}", message.into())], usage: false }
     }
 
     pub(crate) fn from_fault(fault: Fault, place: Option<&Place>) -> Self {
@@ -38,11 +35,7 @@ impl ConfigError {
 
     /// Adds one more file on the way to the error, in front of the hints.
     pub(crate) fn found_at(mut self, place: &Place) -> Self {
-        let at = self
-            .lines
-            .iter()
-            .position(|line| line.starts_with("hint: "))
-            .unwrap_or(self.lines.len());
+        let at = self.lines.iter().position(|line| line.starts_with("hint: ")).unwrap_or(self.lines.len());
         self.lines.insert(at, format!("Error found at {place}."));
         self
     }
@@ -82,10 +75,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: None,
-        }
+        Self { message: message.into(), hint: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

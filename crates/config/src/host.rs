@@ -35,9 +35,7 @@ impl Host for SystemHost {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        std::fs::read_dir(path)?
-            .map(|entry| Ok(entry?.file_name()))
-            .collect()
+        std::fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     fn is_dir(&self, path: &Path) -> bool {

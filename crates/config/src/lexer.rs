@@ -16,24 +16,17 @@ pub(crate) struct Line<'a> {
 
 /// The meaningful lines of `bytes`.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    bytes
-        .split(|byte| *byte == b'\n')
-        .enumerate()
-        .filter_map(|(index, raw)| {
-            let line = without_returns(raw);
-            if line.first() == Some(&b'#') {
-                return None;
-            }
-            let start = line.iter().position(|byte| *byte != b' ')?;
-            let line = &line[start..];
-            let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
-            let rest = line.get(end + 1..).unwrap_or_default();
-            Some(Line {
-                number: index + 1,
-                word: &line[..end],
-                rest,
-            })
-        })
+    bytes.split(|byte| *byte == b'\n').enumerate().filter_map(|(index, raw)| {
+        let line = without_returns(raw);
+        if line.first() == Some(&b'#') {
+            return None;
+        }
+        let start = line.iter().position(|byte| *byte != b' ')?;
+        let line = &line[start..];
+        let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+        let rest = line.get(end + 1..).unwrap_or_default();
+        Some(Line { number: index + 1, word: &line[..end], rest })
+    })
 }
 
 /// The space-separated words of `bytes`.
@@ -55,9 +48,7 @@ mod tests {
 
     fn split(text: &str) -> Vec<(usize, &str, &str)> {
         let as_text = |bytes| std::str::from_utf8(bytes).expect("test input is text");
-        lines(text.as_bytes())
-            .map(|line| (line.number, as_text(line.word), as_text(line.rest)))
-            .collect()
+        lines(text.as_bytes()).map(|line| (line.number, as_text(line.word), as_text(line.rest))).collect()
     }
 
     #[test]

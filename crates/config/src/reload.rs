@@ -67,15 +67,8 @@ pub fn reload_diff(old: &Config, new: &Config) -> Reload {
         if effective(row, was) == effective(row, is) {
             continue;
         }
-        let place = is
-            .or(was)
-            .and_then(|found| found.last())
-            .map(|setting| setting.place.clone());
-        let change = Change {
-            directive: name,
-            about: about.clone(),
-            place,
-        };
+        let place = is.or(was).and_then(|found| found.last()).map(|setting| setting.place.clone());
+        let change = Change { directive: name, about: about.clone(), place };
         match row.reload_class() {
             ReloadClass::Live => live.push(change),
             ReloadClass::Restart => {
@@ -84,11 +77,7 @@ pub fn reload_diff(old: &Config, new: &Config) -> Reload {
             }
         }
     }
-    Reload {
-        config: merged(old, new, &kept),
-        live,
-        restart,
-    }
+    Reload { config: merged(old, new, &kept), live, restart }
 }
 
 /// The lines of a configuration by what they are about. Of a single-valued directive the last one counts.
@@ -119,10 +108,7 @@ fn owner_name(config: &Config, owner: Owner) -> Option<String> {
         Owner::Global => None,
         Owner::DefaultListener => Some("the local listeners".to_owned()),
         Owner::Listener(index) => config.listeners.get(index).map(|it| listener_name(&it.address)),
-        Owner::Bridge(index) => config
-            .bridges
-            .get(index)
-            .map(|bridge| format!("connection {}", bridge.name)),
+        Owner::Bridge(index) => config.bridges.get(index).map(|bridge| format!("connection {}", bridge.name)),
         Owner::Plugin(index) => {
             let plugin = config.plugins.get(index);
             plugin.map(|plugin| format!("plugin {} {}", index + 1, plugin.path.display()))
@@ -137,12 +123,7 @@ fn listener_name(address: &Address) -> String {
 /// Whether `about` is a listener that `config` does not have.
 fn missing_listener(config: &Config, about: &Option<String>) -> bool {
     let listener = about.as_ref().filter(|about| about.starts_with("listener "));
-    listener.is_some_and(|about| {
-        config
-            .listeners
-            .iter()
-            .all(|it| listener_name(&it.address) != **about)
-    })
+    listener.is_some_and(|about| config.listeners.iter().all(|it| listener_name(&it.address) != **about))
 }
 
 /// Whether the directive only says which listeners there are.
@@ -153,9 +134,7 @@ fn is_listener_line(name: &str) -> bool {
 /// Listeners that only one of the two has.
 fn listener_changes(old: &Config, new: &Config) -> Vec<Change> {
     let absent = |from: &Config, listener: &Listener| {
-        from.listeners
-            .iter()
-            .all(|other| other.address != listener.address)
+        from.listeners.iter().all(|other| other.address != listener.address)
     };
     let removed = old.listeners.iter().filter(|listener| absent(new, listener));
     let added = new.listeners.iter().filter(|listener| absent(old, listener));
@@ -175,31 +154,20 @@ fn merged(old: &Config, new: &Config, kept: &BTreeSet<Key>) -> Config {
     config.threads = old.threads;
     config.plugins.clone_from(&old.plugins);
     config.local_only = old.local_only;
-    config.listeners = old
-        .listeners
-        .iter()
-        .map(|listener| merged_listener(listener, new))
-        .collect();
+    config.listeners = old.listeners.iter().map(|listener| merged_listener(listener, new)).collect();
     config.settings = merged_settings(old, new, kept);
     config
 }
 
 /// A running listener under a new configuration.
 fn merged_listener(running: &Listener, new: &Config) -> Listener {
-    let Some(next) = new
-        .listeners
-        .iter()
-        .find(|listener| listener.address == running.address)
-    else {
+    let Some(next) = new.listeners.iter().find(|listener| listener.address == running.address) else {
         // It stays open until the restart, but not under rules that have been taken back.
         let mut listener = running.clone();
         if !new.per_listener_settings {
             let anonymous = running.access.allow_anonymous && !running.access.allow_anonymous_explicit;
             let access = access_of(running, &new.security, anonymous);
-            listener.access = Access {
-                plugins: running.access.plugins.clone(),
-                ..access
-            };
+            listener.access = Access { plugins: running.access.plugins.clone(), ..access };
         }
         return listener;
     };
@@ -237,16 +205,11 @@ fn merged_settings(old: &Config, new: &Config, kept: &BTreeSet<Key>) -> Vec<Sett
         let mut setting = setting.clone();
         if let Owner::Listener(index) = setting.owner {
             let address = new.listeners.get(index).map(|listener| &listener.address);
-            let running = old
-                .listeners
-                .iter()
-                .position(|listener| Some(&listener.address) == address);
+            let running = old.listeners.iter().position(|listener| Some(&listener.address) == address);
             setting.owner = Owner::Listener(running.unwrap_or(index));
         }
         setting
     };
     let new_lines = new.settings.iter().filter(comes).map(renumbered);
-    new_lines
-        .chain(old.settings.iter().filter(stays).cloned())
-        .collect()
+    new_lines.chain(old.settings.iter().filter(stays).cloned()).collect()
 }

@@ -38,9 +38,7 @@ pub(crate) fn integer(name: &str, word: &str) -> Result<i64, Fault> {
     let mut sum: i64 = 0;
     for digit in digits.chars() {
         let digit = digit.to_digit(radix).ok_or_else(|| Fault::not_a_number(name))?;
-        sum = sum
-            .saturating_mul(i64::from(radix))
-            .saturating_add(i64::from(digit));
+        sum = sum.saturating_mul(i64::from(radix)).saturating_add(i64::from(digit));
     }
     Ok(if negative { -sum } else { sum })
 }
@@ -53,9 +51,7 @@ pub(crate) fn text(name: &str, rest: &[u8]) -> Result<String, Fault> {
     }
     if rest.len() > MAX_TEXT_BYTES {
         let size = rest.len();
-        return Err(Fault::new(format!(
-            "'{name}' value too long ({size} bytes, at most {MAX_TEXT_BYTES})."
-        )));
+        return Err(Fault::new(format!("'{name}' value too long ({size} bytes, at most {MAX_TEXT_BYTES}).")));
     }
     valid_text(rest).map(str::to_owned)
 }
@@ -78,11 +74,7 @@ pub(crate) fn valid_text(bytes: &[u8]) -> Result<&str, Fault> {
         let code = c as u32;
         c.is_control() || (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE
     };
-    if text.contains(forbidden) {
-        Err(Fault::malformed())
-    } else {
-        Ok(text)
-    }
+    if text.contains(forbidden) { Err(Fault::malformed()) } else { Ok(text) }
 }
 
 /// A span such as `90d`: a positive number and one of `s h d w m y` (a month is 30 days, a year 365).
@@ -102,11 +94,7 @@ pub(crate) fn span(name: &str, word: &str) -> Result<Duration, Fault> {
         'y' => 365 * 24 * HOUR,
         _ => return Err(bad()),
     };
-    let count = word
-        .strip_suffix(unit)
-        .unwrap_or(word)
-        .parse::<u64>()
-        .map_err(|_| bad())?;
+    let count = word.strip_suffix(unit).unwrap_or(word).parse::<u64>().map_err(|_| bad())?;
     match count.checked_mul(seconds) {
         Some(total) if total > 0 => Ok(Duration::from_secs(total)),
         _ => Err(bad()),
@@ -195,17 +183,8 @@ mod tests {
     fn spans_have_a_unit() {
         assert_eq!(span("x", "90s"), Ok(Duration::from_secs(90)));
         assert_eq!(span("x", "2m"), Ok(Duration::from_secs(60 * 86_400)));
-        for word in [
-            "",
-            "5",
-            "d",
-            "0d",
-            "5x",
-            "-1d",
-            "99999999999999999999y",
-            "9999999999999999999y",
-            "5é",
-        ] {
+        for word in ["", "5", "d", "0d", "5x", "-1d", "99999999999999999999y", "9999999999999999999y", "5é"]
+        {
             assert!(span("x", word).is_err(), "{word}");
         }
     }

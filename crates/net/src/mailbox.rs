@@ -84,10 +84,7 @@ pub fn mailbox<T: Weight>(bound: Bound, waker: Arc<dyn Wake>) -> (Sender<T>, Rec
         bound,
         waker,
     });
-    let sender = Sender {
-        shared: Arc::clone(&shared),
-        relief: None,
-    };
+    let sender = Sender { shared: Arc::clone(&shared), relief: None };
     (sender, Receiver { shared })
 }
 
@@ -123,10 +120,7 @@ pub struct Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            relief: self.relief.clone(),
-        }
+        Self { shared: Arc::clone(&self.shared), relief: self.relief.clone() }
     }
 }
 
@@ -146,10 +140,7 @@ impl<T: Weight> Sender<T> {
         if batch.is_empty() {
             return self.pressure();
         }
-        let weight = batch
-            .iter()
-            .map(Weight::weight)
-            .fold(0usize, usize::saturating_add);
+        let weight = batch.iter().map(Weight::weight).fold(0usize, usize::saturating_add);
         let mut state = self.shared.lock();
         if state.closed {
             drop(state);
@@ -195,11 +186,7 @@ impl<T: Weight> Sender<T> {
     }
 
     fn pressure(&self) -> Pressure {
-        if self.is_over() {
-            Pressure::Over
-        } else {
-            Pressure::Ok
-        }
+        if self.is_over() { Pressure::Over } else { Pressure::Ok }
     }
 
     fn ask_for_relief(&self, state: &mut State<T>) {

@@ -40,10 +40,7 @@ impl Count {
     }
 }
 
-const WIDE: Bound = Bound {
-    items: usize::MAX,
-    bytes: usize::MAX,
-};
+const WIDE: Bound = Bound { items: usize::MAX, bytes: usize::MAX };
 
 #[test]
 fn keeps_the_order_of_sends_across_senders() {
@@ -87,11 +84,7 @@ fn a_burst_does_not_stay_resident() {
 
 #[test]
 fn bound_counts_items_and_bytes_and_never_refuses() {
-    let item = |bytes| Item {
-        sender: 0,
-        number: 0,
-        bytes,
-    };
+    let item = |bytes| Item { sender: 0, number: 0, bytes };
     let (tx, mut rx) = mailbox(Bound { items: 2, bytes: 100 }, Arc::new(Count::default()));
     let mut got = Vec::new();
 
@@ -108,16 +101,9 @@ fn bound_counts_items_and_bytes_and_never_refuses() {
     assert_eq!(tx.send_batch(&mut vec![item(1)]), Pressure::Over);
     got.clear();
     rx.drain(&mut got);
-    assert_eq!(
-        tx.send_batch(&mut vec![item(usize::MAX), item(usize::MAX)]),
-        Pressure::Over
-    );
+    assert_eq!(tx.send_batch(&mut vec![item(usize::MAX), item(usize::MAX)]), Pressure::Over);
     rx.drain(&mut got);
-    assert_eq!(
-        tx.send_batch(&mut vec![item(100)]),
-        Pressure::Ok,
-        "the sum starts again from zero"
-    );
+    assert_eq!(tx.send_batch(&mut vec![item(100)]), Pressure::Ok, "the sum starts again from zero");
 }
 
 #[test]
@@ -129,11 +115,7 @@ fn wakes_only_a_receiver_that_may_be_asleep() {
 
     send(1u32);
     send(2);
-    assert_eq!(
-        count.get(),
-        1,
-        "the first send finds it asleep, the second does not"
-    );
+    assert_eq!(count.get(), 1, "the first send finds it asleep, the second does not");
     rx.drain(&mut got);
     send(3);
     assert_eq!(count.get(), 1, "an awake receiver looks by itself");
@@ -154,13 +136,7 @@ fn wakes_only_a_receiver_that_may_be_asleep() {
 #[test]
 fn a_sender_told_over_is_relieved_once() {
     let relief = [Arc::new(Count::default()), Arc::new(Count::default())];
-    let (tx, mut rx) = mailbox(
-        Bound {
-            items: 1,
-            bytes: 1000,
-        },
-        Arc::new(Count::default()),
-    );
+    let (tx, mut rx) = mailbox(Bound { items: 1, bytes: 1000 }, Arc::new(Count::default()));
     let senders = relief.clone().map(|relief| tx.clone().with_relief(relief));
     let mut got = Vec::new();
 
@@ -177,13 +153,7 @@ fn a_sender_told_over_is_relieved_once() {
 #[test]
 fn looking_while_over_asks_for_relief_again() {
     let relief = Arc::new(Count::default());
-    let (other, mut rx) = mailbox(
-        Bound {
-            items: 0,
-            bytes: 1000,
-        },
-        Arc::new(Count::default()),
-    );
+    let (other, mut rx) = mailbox(Bound { items: 0, bytes: 1000 }, Arc::new(Count::default()));
     let tx = other.clone().with_relief(relief.clone());
     let mut got = Vec::new();
 
@@ -217,13 +187,7 @@ fn threads_lose_neither_item_nor_wake_up() {
     const ITEMS: usize = 20_000;
     let mut poll = mio::Poll::new().unwrap();
     let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
-    let (tx, mut rx) = mailbox(
-        Bound {
-            items: 500,
-            bytes: usize::MAX,
-        },
-        waker,
-    );
+    let (tx, mut rx) = mailbox(Bound { items: 500, bytes: usize::MAX }, waker);
 
     let threads: Vec<_> = (0..SENDERS)
         .map(|sender| {
@@ -259,11 +223,7 @@ fn send_numbers(tx: &Sender<Item>, sender: usize, items: usize) {
     let mut events = mio::Events::with_capacity(4);
     let mut batch = Vec::new();
     for number in 0..items {
-        batch.push(Item {
-            sender,
-            number,
-            bytes: 1,
-        });
+        batch.push(Item { sender, number, bytes: 1 });
         if number % (sender + 3) != 0 && number + 1 != items {
             continue;
         }

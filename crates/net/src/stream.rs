@@ -74,22 +74,14 @@ impl Stream {
     /// A stream that carries MQTT directly.
     #[must_use]
     pub fn plain(socket: Socket) -> Self {
-        Stream {
-            socket,
-            ws: None,
-            pending: Vec::new(),
-            written: 0,
-        }
+        Stream { socket, ws: None, pending: Vec::new(), written: 0 }
     }
 
     /// A stream that will begin with a WebSocket handshake.
     #[must_use]
     pub fn websocket(socket: Socket, settings: Arc<WsSettings>) -> Self {
         let ws = Some(Box::new(ServerWs::new(settings)));
-        Stream {
-            ws,
-            ..Stream::plain(socket)
-        }
+        Stream { ws, ..Stream::plain(socket) }
     }
 
     /// The socket, to be registered.
@@ -150,11 +142,7 @@ impl Stream {
             return Ok(self.backlog());
         }
         let mut header = [0; ws::HEADER_BYTES_MAX];
-        let len = if self.ws.is_some() {
-            ws::frame_header(mqtt.len(), &mut header)
-        } else {
-            0
-        };
+        let len = if self.ws.is_some() { ws::frame_header(mqtt.len(), &mut header) } else { 0 };
         self.write_outer(&header[..len], mqtt)?;
         Ok(self.backlog())
     }
@@ -204,8 +192,7 @@ impl Stream {
             let result = if done >= head.len() {
                 self.socket.write(&[IoSlice::new(&body[done - head.len()..])])
             } else {
-                self.socket
-                    .write(&[IoSlice::new(&head[done..]), IoSlice::new(body)])
+                self.socket.write(&[IoSlice::new(&head[done..]), IoSlice::new(body)])
             };
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -240,10 +227,7 @@ mod tests {
     fn pair() -> (Stream, UnixStream) {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         ours.set_nonblocking(true).expect("non-blocking");
-        (
-            Stream::plain(Socket::Unix(mio::net::UnixStream::from_std(ours))),
-            theirs,
-        )
+        (Stream::plain(Socket::Unix(mio::net::UnixStream::from_std(ours))), theirs)
     }
 
     #[test]

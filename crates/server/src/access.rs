@@ -169,8 +169,13 @@ impl Slots {
     /// As many places as `global_max_connections` and `global_max_clients` say.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let slots =
-            Slots { connections: Places::new(), sessions: Places::new(), overloaded: AtomicBool::new(false), retained: AtomicUsize::new(0), retained_bytes: AtomicUsize::new(0) };
+        let slots = Slots {
+            connections: Places::new(),
+            sessions: Places::new(),
+            overloaded: AtomicBool::new(false),
+            retained: AtomicUsize::new(0),
+            retained_bytes: AtomicUsize::new(0),
+        };
         slots.reload(config);
         slots
     }

@@ -13,10 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// Mail between two shards beyond which the sender stops reading its sockets.
-const MAIL_BOUND: Bound = Bound {
-    items: 64 << 10,
-    bytes: 64 << 20,
-};
+const MAIL_BOUND: Bound = Bound { items: 64 << 10, bytes: 64 << 20 };
 
 /// One configured listener.
 pub struct Entrance {
@@ -76,8 +73,7 @@ impl Doors {
         for shard in 0..shared {
             let opened = listener::open(&spec)?;
             if shard == 0 {
-                self.opened
-                    .extend(opened.listeners.iter().map(ToString::to_string));
+                self.opened.extend(opened.listeners.iter().map(ToString::to_string));
                 self.skipped.extend(opened.skipped);
                 if let (ListenSpec::Tcp(tcp), Some(port)) = (&mut spec, opened.listeners[0].port()) {
                     tcp.port = port;
@@ -103,12 +99,7 @@ impl Doors {
 /// How the log names the place where a client came in.
 fn place_name(listener: &Listener) -> String {
     listener.port().map_or_else(
-        || {
-            format!(
-                "path {}",
-                listener.path().unwrap_or(std::path::Path::new("?")).display()
-            )
-        },
+        || format!("path {}", listener.path().unwrap_or(std::path::Path::new("?")).display()),
         |port| format!("port {port}"),
     )
 }
@@ -125,10 +116,7 @@ impl<R: Send + 'static> Board<R> {
     /// # Errors
     /// If the machine has no file descriptor left.
     pub fn new(shards: u8) -> io::Result<Self> {
-        let mut board = Board {
-            places: Vec::new(),
-            senders: Vec::new(),
-        };
+        let mut board = Board { places: Vec::new(), senders: Vec::new() };
         for _ in 0..shards {
             let poll = Poll::new()?;
             let waker = Arc::new(Waker::new(poll.registry(), Token(usize::MAX))?);
@@ -230,11 +218,8 @@ impl<R: Send + 'static> Shards<R> {
     #[must_use]
     pub fn stop(self) -> bool {
         self.tell(|| Control::Shutdown);
-        let ended: Vec<bool> = self
-            .threads
-            .into_iter()
-            .map(|thread| matches!(thread.join(), Ok(Ok(()))))
-            .collect();
+        let ended: Vec<bool> =
+            self.threads.into_iter().map(|thread| matches!(thread.join(), Ok(Ok(())))).collect();
         ended.into_iter().all(|fine| fine)
     }
 }

@@ -18,10 +18,7 @@ pub struct Need {
 impl Need {
     /// A need that is met when the program is found.
     pub fn program(program: &str, package: &'static str) -> Self {
-        Self {
-            package,
-            met: process::find_program(program).is_some(),
-        }
+        Self { package, met: process::find_program(program).is_some() }
     }
 }
 
@@ -59,19 +56,12 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
 }
 
 fn missing_packages(needs: &[Need]) -> Vec<&'static str> {
-    needs
-        .iter()
-        .filter(|need| !need.met)
-        .map(|need| need.package)
-        .collect()
+    needs.iter().filter(|need| !need.met).map(|need| need.package).collect()
 }
 
 /// A command that runs the rest of its arguments as root.
 fn as_root() -> Result<Command> {
-    let root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout == b"0\n");
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     if root {
         return Ok(Command::new("env"));
     }
@@ -90,21 +80,14 @@ mod tests {
         let needs = [
             Need::program("sh", "dash"),
             Need::program("pondhawk-no-such-program", "absent"),
-            Need {
-                package: "python3-venv",
-                met: false,
-            },
+            Need { package: "python3-venv", met: false },
         ];
         assert_eq!(missing_packages(&needs), ["absent", "python3-venv"]);
     }
 
     #[test]
     fn nothing_is_run_when_all_needs_are_met() {
-        ensure(&[Need {
-            package: "no-such-package",
-            met: true,
-        }])
-        .expect("nothing to do");
+        ensure(&[Need { package: "no-such-package", met: true }]).expect("nothing to do");
     }
 
     #[test]

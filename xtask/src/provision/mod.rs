@@ -39,28 +39,16 @@ fn install() -> Result<Vec<(&'static str, OsString)>> {
         apt::Need::program("mosquitto_pub", "mosquitto-clients"),
         apt::Need::program("tshark", "tshark"),
         apt::Need::program("python3", "python3"),
-        apt::Need {
-            package: "python3-venv",
-            met: python::can_make_environments(),
-        },
+        apt::Need { package: "python3-venv", met: python::can_make_environments() },
         apt::Need::program("node", "nodejs"),
         apt::Need::program("npm", "npm"),
     ])?;
     let folder = workspace::target_dir().join("e2e");
     let mut variables: Vec<(&'static str, OsString)> = vec![
         (names::E2E, "1".into()),
-        (
-            names::PAHO1,
-            python::environment(&folder.join("paho1"), "paho-mqtt==1.6.1")?.into(),
-        ),
-        (
-            names::PAHO2,
-            python::environment(&folder.join("paho2"), "paho-mqtt==2.1.0")?.into(),
-        ),
-        (
-            names::MQTTJS,
-            node::packages(&folder.join("mqttjs"), &["mqtt@5.14.1", "ws@8.18.3"])?.into(),
-        ),
+        (names::PAHO1, python::environment(&folder.join("paho1"), "paho-mqtt==1.6.1")?.into()),
+        (names::PAHO2, python::environment(&folder.join("paho2"), "paho-mqtt==2.1.0")?.into()),
+        (names::MQTTJS, node::packages(&folder.join("mqttjs"), &["mqtt@5.14.1", "ws@8.18.3"])?.into()),
     ];
     let programs = [
         (names::NODE, "node"),

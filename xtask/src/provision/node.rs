@@ -22,13 +22,7 @@ pub fn packages(folder: &Path, pins: &[&str]) -> Result<PathBuf> {
     fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
     process::run(
         Command::new("npm")
-            .args([
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--no-save",
-                "--loglevel=error",
-            ])
+            .args(["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error"])
             .args(pins)
             .current_dir(folder),
     )

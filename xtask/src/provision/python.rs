@@ -24,11 +24,7 @@ pub fn environment(folder: &Path, requirement: &str) -> Result<PathBuf> {
         return Ok(python);
     }
     println!("installing {requirement} into {}", folder.display());
-    process::run(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(folder),
-    )?;
+    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
     process::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", requirement]))
         .with_context(|| format!("pip could not install {requirement}"))?;
     fs::write(&mark, requirement).with_context(|| format!("cannot write {}", mark.display()))?;

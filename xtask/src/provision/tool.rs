@@ -17,24 +17,14 @@ pub struct Tool {
 }
 
 /// The test runner.
-pub const NEXTEST: Tool = Tool {
-    name: "cargo-nextest",
-    version: "0.9.143",
-};
+pub const NEXTEST: Tool = Tool { name: "cargo-nextest", version: "0.9.143" };
 /// The checker of dependencies.
-pub const DENY: Tool = Tool {
-    name: "cargo-deny",
-    version: "0.20.2",
-};
+pub const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
 /// Where the tool is, if it is.
 pub fn find(tool: &Tool) -> Option<PathBuf> {
     let ours = workspace::tools_dir().join("bin").join(tool.name);
-    if ours.is_file() {
-        Some(ours)
-    } else {
-        process::find_program(tool.name)
-    }
+    if ours.is_file() { Some(ours) } else { process::find_program(tool.name) }
 }
 
 /// Finds the tool or builds it. Unoptimized, because it is run for seconds and would be compiled for minutes.
@@ -42,20 +32,9 @@ pub fn ensure(tool: &Tool) -> Result<PathBuf> {
     if let Some(found) = find(tool) {
         return Ok(found);
     }
-    println!(
-        "installing {} {} into {}",
-        tool.name,
-        tool.version,
-        workspace::tools_dir().display()
-    );
-    let mut command = process::cargo([
-        "install",
-        "--locked",
-        "--debug",
-        "--quiet",
-        "--version",
-        tool.version,
-    ]);
+    println!("installing {} {} into {}", tool.name, tool.version, workspace::tools_dir().display());
+    let mut command =
+        process::cargo(["install", "--locked", "--debug", "--quiet", "--version", tool.version]);
     command.arg(tool.name).arg("--root").arg(workspace::tools_dir());
     let build = workspace::target_dir().join("tools-build");
     command.env("CARGO_TARGET_DIR", &build);

@@ -22,10 +22,7 @@ impl Counts {
 
     /// Reads nextest's `Summary [  1.2s] 10 tests run: 9 passed (1 slow), 1 failed, 2 skipped`.
     fn of_nextest(lines: &[String]) -> Option<Self> {
-        let summary = lines
-            .iter()
-            .rev()
-            .find(|line| line.trim_start().starts_with("Summary ["))?;
+        let summary = lines.iter().rev().find(|line| line.trim_start().starts_with("Summary ["))?;
         let (_, results) = summary.split_once(" run: ")?;
         let mut counts = Self::default();
         for (number, result) in results.split(", ").filter_map(number_and_word) {
@@ -44,9 +41,8 @@ impl Counts {
     pub fn of_libtest(lines: &[String]) -> Self {
         let mut counts = Self::default();
         for line in lines {
-            let Some((_, results)) = line
-                .strip_prefix("test result: ")
-                .and_then(|rest| rest.split_once(". "))
+            let Some((_, results)) =
+                line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
             else {
                 continue;
             };
@@ -78,11 +74,7 @@ impl AddAssign for Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{} passed, {} failed, {} left out",
-            self.passed, self.failed, self.skipped
-        )
+        write!(formatter, "{} passed, {} failed, {} left out", self.passed, self.failed, self.skipped)
     }
 }
 
@@ -99,27 +91,13 @@ mod tests {
         let counts = count(
             "PASS x\n     Summary [   0.011s] 12 tests run: 9 passed (1 slow), 2 failed, 1 timed out, 4 skipped\n",
         );
-        assert_eq!(
-            counts,
-            Counts {
-                passed: 9,
-                failed: 3,
-                skipped: 4
-            }
-        );
+        assert_eq!(counts, Counts { passed: 9, failed: 3, skipped: 4 });
     }
 
     #[test]
     fn a_nextest_run_that_was_cut_short_is_read() {
         let counts = count("  Summary [   0.5s] 3/8 tests run: 2 passed, 1 failed, 0 skipped");
-        assert_eq!(
-            counts,
-            Counts {
-                passed: 2,
-                failed: 1,
-                skipped: 0
-            }
-        );
+        assert_eq!(counts, Counts { passed: 2, failed: 1, skipped: 0 });
     }
 
     #[test]
@@ -128,14 +106,7 @@ mod tests {
             "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s\n\
              test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
         );
-        assert_eq!(
-            counts,
-            Counts {
-                passed: 6,
-                failed: 3,
-                skipped: 3
-            }
-        );
+        assert_eq!(counts, Counts { passed: 6, failed: 3, skipped: 3 });
     }
 
     #[test]

@@ -47,10 +47,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
 /// Runs all tests and returns how many passed; a failed test or none at all is an error.
 pub fn run_with(options: &Options) -> Result<Counts> {
     let variables = if options.offline {
-        println!(
-            "offline: tests named `{}*` are left out",
-            environment::FOREIGN_TEST
-        );
+        println!("offline: tests named `{}*` are left out", environment::FOREIGN_TEST);
         vec![(environment::E2E, OsString::from("0"))]
     } else {
         provision::end_to_end()?
@@ -96,11 +93,7 @@ fn run_tests(options: &Options, variables: &[(&str, OsString)]) -> Result<(Count
 }
 
 fn nextest(offline: bool) -> Option<Command> {
-    let found = if offline {
-        tool::find(&tool::NEXTEST)
-    } else {
-        tool::ensure(&tool::NEXTEST).ok()
-    };
+    let found = if offline { tool::find(&tool::NEXTEST) } else { tool::ensure(&tool::NEXTEST).ok() };
     if found.is_none() {
         println!("cargo-nextest is not there: `cargo test` runs the tests, one program after the other");
     }
@@ -137,24 +130,14 @@ mod tests {
     #[test]
     fn options_end_at_the_double_dash() {
         let options = parse(&["--offline", "--", "-p", "--offline"]).expect("well formed");
-        assert_eq!(
-            options,
-            Options {
-                offline: true,
-                extra: vec!["-p".into(), "--offline".into()]
-            }
-        );
+        assert_eq!(options, Options { offline: true, extra: vec!["-p".into(), "--offline".into()] });
         let error = parse(&["-p"]).expect_err("belongs behind --");
         assert!(error.to_string().contains("after `--`"), "{error}");
     }
 
     #[test]
     fn no_tests_and_failed_tests_are_failures() {
-        let some = Counts {
-            passed: 3,
-            failed: 0,
-            skipped: 1,
-        };
+        let some = Counts { passed: 3, failed: 0, skipped: 1 };
         assert_eq!(verdict(some, true).expect("passed"), some);
         assert!(verdict(some, false).is_err());
         assert!(verdict(Counts { failed: 1, ..some }, true).is_err());
@@ -170,9 +153,6 @@ mod tests {
         assert_eq!(select(false, &[]), "--workspace");
         assert_eq!(select(false, &["-p", "xtask"]), "-p xtask");
         assert_eq!(select(true, &["wire"]), "--workspace wire -- --skip foreign_");
-        assert_eq!(
-            select(true, &["--", "--exact"]),
-            "--workspace -- --exact --skip foreign_"
-        );
+        assert_eq!(select(true, &["--", "--exact"]), "--workspace -- --exact --skip foreign_");
     }
 }

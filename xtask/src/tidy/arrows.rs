@@ -72,10 +72,7 @@ pub fn purity(tree: &Tree, _: &Settings) -> Vec<Problem> {
         if !PURE.contains(&folder.as_str()) {
             continue;
         }
-        for dependency in dependencies(&manifest)
-            .into_iter()
-            .filter(|dependency| !dependency.dev)
-        {
+        for dependency in dependencies(&manifest).into_iter().filter(|dependency| !dependency.dev) {
             let name = dependency.crate_name.as_str();
             if !name.starts_with(PREFIX) && !PURE_DEPENDENCIES.contains(&name) {
                 problems.push(Problem::new(
@@ -94,26 +91,15 @@ fn impurities(tree: &Tree, folder: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     let head = format!("crates/{folder}/src/lib.rs");
     for attribute in ["#![no_std]", "#![forbid(unsafe_code)]"] {
-        if tree
-            .source(&head)
-            .is_some_and(|source| !source.code.contains(attribute))
-        {
-            problems.push(Problem::new(
-                &head,
-                0,
-                format!("a pure crate needs `{attribute}`"),
-            ));
+        if tree.source(&head).is_some_and(|source| !source.code.contains(attribute)) {
+            problems.push(Problem::new(&head, 0, format!("a pure crate needs `{attribute}`")));
         }
     }
     let own = format!("crates/{folder}/src/");
     for (path, source) in tree.rust().filter(|(path, _)| path.starts_with(&own)) {
         for (number, line) in source.code.lines().enumerate() {
             if !source.is_test(number + 1) && line.contains("extern crate std") {
-                problems.push(Problem::new(
-                    path,
-                    number + 1,
-                    "a pure crate has no `std` outside its tests",
-                ));
+                problems.push(Problem::new(path, number + 1, "a pure crate has no `std` outside its tests"));
             }
         }
     }
@@ -124,9 +110,7 @@ fn impurities(tree: &Tree, folder: &str) -> Vec<Problem> {
 fn manifests<'a>(tree: &'a Tree, problems: &mut Vec<Problem>) -> Vec<(&'a str, String, Table)> {
     let mut manifests = Vec::new();
     for (path, text) in tree.texts() {
-        let inner = path
-            .strip_prefix("crates/")
-            .and_then(|rest| rest.strip_suffix("/Cargo.toml"));
+        let inner = path.strip_prefix("crates/").and_then(|rest| rest.strip_suffix("/Cargo.toml"));
         let Some(folder) = inner else { continue };
         match text.parse() {
             Ok(manifest) => manifests.push((path, folder.to_string(), manifest)),
@@ -139,11 +123,7 @@ fn manifests<'a>(tree: &'a Tree, problems: &mut Vec<Problem>) -> Vec<(&'a str, S
 fn dependencies(manifest: &Table) -> Vec<Dependency> {
     let mut found = sections(manifest);
     let targets = manifest.get("target").and_then(Value::as_table);
-    for target in targets
-        .into_iter()
-        .flat_map(Table::values)
-        .filter_map(Value::as_table)
-    {
+    for target in targets.into_iter().flat_map(Table::values).filter_map(Value::as_table) {
         found.extend(sections(target));
     }
     found
@@ -154,20 +134,9 @@ fn sections(table: &Table) -> Vec<Dependency> {
     for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
         for (name, value) in table.get(section).and_then(Value::as_table).into_iter().flatten() {
             // A renamed dependency is judged by what it is, not by what it is called here.
-            let crate_name = value
-                .get("package")
-                .and_then(Value::as_str)
-                .unwrap_or(name)
-                .to_string();
-            let inherited = value
-                .get("workspace")
-                .and_then(Value::as_bool)
-                .unwrap_or_default();
-            found.push(Dependency {
-                crate_name,
-                dev: section == "dev-dependencies",
-                inherited,
-            });
+            let crate_name = value.get("package").and_then(Value::as_str).unwrap_or(name).to_string();
+            let inherited = value.get("workspace").and_then(Value::as_bool).unwrap_or_default();
+            found.push(Dependency { crate_name, dev: section == "dev-dependencies", inherited });
         }
     }
     found
@@ -180,10 +149,7 @@ mod tests {
     const PURE_HEAD: &str = "//! Doc.\n#![no_std]\n#![forbid(unsafe_code)]\n";
 
     fn texts(rule: fn(&Tree, &Settings) -> Vec<Problem>, files: &[(&str, &str)]) -> Vec<String> {
-        rule(&Tree::of(files), &Settings::default())
-            .into_iter()
-            .map(|problem| problem.text)
-            .collect()
+        rule(&Tree::of(files), &Settings::default()).into_iter().map(|problem| problem.text).collect()
     }
 
     #[test]
@@ -194,37 +160,25 @@ mod tests {
 
     #[test]
     fn arrows_that_point_up_do_not() {
-        for section in [
-            "dependencies",
-            "dev-dependencies",
-            "build-dependencies",
-            "target.'cfg(unix)'.dependencies",
-        ] {
+        for section in
+            ["dependencies", "dev-dependencies", "build-dependencies", "target.'cfg(unix)'.dependencies"]
+        {
             let manifest = format!("[{section}]\npondhawk-server.workspace = true\n");
             let found = texts(between_crates, &[("crates/codec/Cargo.toml", &manifest)]);
-            assert!(
-                found[0].contains("`codec` must not stand on `server`"),
-                "{section}: {found:?}"
-            );
+            assert!(found[0].contains("`codec` must not stand on `server`"), "{section}: {found:?}");
         }
     }
 
     #[test]
     fn an_arrow_cannot_hide_behind_another_name() {
         let manifest = "[dependencies]\nb = { package = \"pondhawk-broker\", workspace = true }\n";
-        assert_eq!(
-            texts(between_crates, &[("crates/net/Cargo.toml", manifest)]).len(),
-            1
-        );
+        assert_eq!(texts(between_crates, &[("crates/net/Cargo.toml", manifest)]).len(), 1);
     }
 
     #[test]
     fn new_crates_and_own_versions_are_noticed() {
         assert!(texts(between_crates, &[("crates/new/Cargo.toml", "")])[0].contains("no line"));
-        let found = texts(
-            between_crates,
-            &[("crates/net/Cargo.toml", "[dependencies]\nmio = \"1\"\n")],
-        );
+        let found = texts(between_crates, &[("crates/net/Cargo.toml", "[dependencies]\nmio = \"1\"\n")]);
         assert!(found[0].contains("mio.workspace = true"), "{found:?}");
     }
 
@@ -232,13 +186,8 @@ mod tests {
     fn pure_crates_depend_on_data_structures_only() {
         let manifest = "[dependencies]\nlibc.workspace = true\nslab.workspace = true\n\
                         [dev-dependencies]\nproptest.workspace = true\n";
-        let found = texts(
-            purity,
-            &[
-                ("crates/codec/Cargo.toml", manifest),
-                ("crates/codec/src/lib.rs", PURE_HEAD),
-            ],
-        );
+        let found =
+            texts(purity, &[("crates/codec/Cargo.toml", manifest), ("crates/codec/src/lib.rs", PURE_HEAD)]);
         assert_eq!(found, ["`codec` is pure and must not depend on `libc`"]);
     }
 
@@ -246,10 +195,7 @@ mod tests {
     fn pure_crates_say_so_and_have_no_std() {
         let files = [
             ("crates/broker/Cargo.toml", ""),
-            (
-                "crates/broker/src/lib.rs",
-                "//! #![no_std]\n#![forbid(unsafe_code)]\n",
-            ),
+            ("crates/broker/src/lib.rs", "//! #![no_std]\n#![forbid(unsafe_code)]\n"),
             (
                 "crates/broker/src/trie.rs",
                 "extern crate std;\n#[cfg(test)]\nmod tests { extern crate std; }\n",
@@ -257,16 +203,7 @@ mod tests {
         ];
         let found = texts(purity, &files);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(
-            found[0].contains("#![no_std]") && found[1].contains("`std`"),
-            "{found:?}"
-        );
-        assert!(
-            texts(
-                purity,
-                &[("crates/net/Cargo.toml", ""), ("crates/net/src/lib.rs", "")]
-            )
-            .is_empty()
-        );
+        assert!(found[0].contains("#![no_std]") && found[1].contains("`std`"), "{found:?}");
+        assert!(texts(purity, &[("crates/net/Cargo.toml", ""), ("crates/net/src/lib.rs", "")]).is_empty());
     }
 }

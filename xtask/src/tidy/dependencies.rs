@@ -8,27 +8,18 @@ use super::tree::Tree;
 
 const PAGE: &str = "docs/design/dependencies.md";
 /// Where versions stand: the section, from the top of the file down.
-const MANIFESTS: &[(&str, &[&str])] = &[
-    ("Cargo.toml", &["workspace", "dependencies"]),
-    ("fuzz/Cargo.toml", &["dependencies"]),
-];
+const MANIFESTS: &[(&str, &[&str])] =
+    &[("Cargo.toml", &["workspace", "dependencies"]), ("fuzz/Cargo.toml", &["dependencies"])];
 
 /// No dependency without a reason, and no reason without a dependency.
 pub fn explained(tree: &Tree, _: &Settings) -> Vec<Problem> {
     let page = tree.text(PAGE).unwrap_or_default();
-    let rows: Vec<(usize, &str)> = page
-        .lines()
-        .enumerate()
-        .filter_map(|(index, line)| Some((index + 1, row(line)?)))
-        .collect();
+    let rows: Vec<(usize, &str)> =
+        page.lines().enumerate().filter_map(|(index, line)| Some((index + 1, row(line)?))).collect();
     let mut problems = Vec::new();
     let mut known = Vec::new();
     for (path, section) in MANIFESTS {
-        for name in tree
-            .text(path)
-            .map(|text| third_party(text, section))
-            .unwrap_or_default()
-        {
+        for name in tree.text(path).map(|text| third_party(text, section)).unwrap_or_default() {
             if !rows.iter().any(|(_, row)| *row == name) {
                 problems.push(Problem::new(
                     path,
@@ -39,9 +30,7 @@ pub fn explained(tree: &Tree, _: &Settings) -> Vec<Problem> {
             known.push(name);
         }
     }
-    let stale = rows
-        .iter()
-        .filter(|(_, row)| !known.iter().any(|name| name == row));
+    let stale = rows.iter().filter(|(_, row)| !known.iter().any(|name| name == row));
     problems.extend(
         stale.map(|(line, row)| Problem::new(PAGE, *line, format!("`{row}` is no dependency any more"))),
     );
@@ -62,12 +51,7 @@ fn third_party(manifest: &str, section: &[&str]) -> Vec<String> {
         table = table.and_then(|table| table.get(*name)).and_then(Value::as_table);
     }
     let ours = |value: &Value| value.get("path").is_some();
-    table
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| !ours(value))
-        .map(|(name, _)| name.clone())
-        .collect()
+    table.into_iter().flatten().filter(|(_, value)| !ours(value)).map(|(name, _)| name.clone()).collect()
 }
 
 #[cfg(test)]
@@ -78,10 +62,7 @@ mod tests {
         "[workspace.dependencies]\nmio = \"1\"\npondhawk-net = { path = \"crates/net\" }\n";
 
     fn texts(files: &[(&str, &str)]) -> Vec<String> {
-        explained(&Tree::of(files), &Settings::default())
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        explained(&Tree::of(files), &Settings::default()).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -92,23 +73,14 @@ mod tests {
     #[test]
     fn a_dependency_without_a_line_does_not() {
         let found = texts(&[("Cargo.toml", MANIFEST)]);
-        assert!(
-            found.len() == 1 && found[0].contains("`mio` has no line"),
-            "{found:?}"
-        );
+        assert!(found.len() == 1 && found[0].contains("`mio` has no line"), "{found:?}");
         let fuzz = "[dependencies]\nlibfuzzer-sys = \"0.4\"\n";
         assert_eq!(texts(&[("fuzz/Cargo.toml", fuzz), (PAGE, "")]).len(), 1);
     }
 
     #[test]
     fn a_line_without_a_dependency_does_not() {
-        let found = texts(&[
-            ("Cargo.toml", MANIFEST),
-            (PAGE, "| `mio` | x |\n| `tokio` | y |\n"),
-        ]);
-        assert!(
-            found.len() == 1 && found[0].contains("`tokio` is no dependency"),
-            "{found:?}"
-        );
+        let found = texts(&[("Cargo.toml", MANIFEST), (PAGE, "| `mio` | x |\n| `tokio` | y |\n")]);
+        assert!(found.len() == 1 && found[0].contains("`tokio` is no dependency"), "{found:?}");
     }
 }

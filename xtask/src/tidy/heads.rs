@@ -6,9 +6,7 @@ use super::source::Source;
 use super::tree::Tree;
 
 /// Names that say nothing: everything would fit in.
-const EMPTY_NAMES: &[&str] = &[
-    "utils", "util", "common", "helpers", "helper", "types", "manager", "misc",
-];
+const EMPTY_NAMES: &[&str] = &["utils", "util", "common", "helpers", "helper", "types", "manager", "misc"];
 
 /// Every file of a crate begins with what it is; `lib.rs` holds docs, modules and re-exports only.
 pub fn documented(tree: &Tree, _: &Settings) -> Vec<Problem> {
@@ -17,11 +15,7 @@ pub fn documented(tree: &Tree, _: &Settings) -> Vec<Problem> {
         !source.is_all_test() && (is_shipped(path) || path.starts_with("xtask/src/"))
     };
     for (path, source) in tree.rust().filter(shipped) {
-        let first = source
-            .text
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default();
+        let first = source.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         if !first.starts_with("//!") {
             problems.push(Problem::new(
                 path,
@@ -37,15 +31,8 @@ pub fn documented(tree: &Tree, _: &Settings) -> Vec<Problem> {
                 "say what the crate is, what it does not do, its place and invariants",
             ));
         }
-        for function in source
-            .functions()
-            .iter()
-            .filter(|function| head && !source.is_test(function.line))
-        {
-            let text = format!(
-                "`{}`: lib.rs holds docs, modules and re-exports only",
-                function.name
-            );
+        for function in source.functions().iter().filter(|function| head && !source.is_test(function.line)) {
+            let text = format!("`{}`: lib.rs holds docs, modules and re-exports only", function.name);
             problems.push(Problem::new(path, function.line, text));
         }
     }
@@ -59,9 +46,7 @@ pub fn names(tree: &Tree, _: &Settings) -> Vec<Problem> {
     for (path, source) in tree.rust() {
         let parts = path.trim_end_matches(".rs").split('/');
         problems.extend(
-            parts
-                .filter(|part| EMPTY_NAMES.contains(part))
-                .map(|part| Problem::new(path, 0, advice(part))),
+            parts.filter(|part| EMPTY_NAMES.contains(part)).map(|part| Problem::new(path, 0, advice(part))),
         );
         for (index, line) in source.code.lines().enumerate() {
             let inline = line.split_once("mod ").and_then(|(_, rest)| rest.split_once('{'));
@@ -96,18 +81,8 @@ mod tests {
 
     #[test]
     fn lib_rs_holds_no_code() {
-        assert_eq!(
-            count(documented, "crates/a/src/lib.rs", "//! What.\npub fn run() {}\n"),
-            1
-        );
-        assert_eq!(
-            count(
-                documented,
-                "crates/a/src/lib.rs",
-                "//! What.\nmod a;\npub use a::run;\n"
-            ),
-            0
-        );
+        assert_eq!(count(documented, "crates/a/src/lib.rs", "//! What.\npub fn run() {}\n"), 1);
+        assert_eq!(count(documented, "crates/a/src/lib.rs", "//! What.\nmod a;\npub use a::run;\n"), 0);
     }
 
     #[test]

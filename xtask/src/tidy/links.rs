@@ -32,15 +32,8 @@ fn links(text: &str) -> Vec<(usize, &str)> {
         }
         // Every second part stands between backticks.
         for part in line.split('`').step_by(2) {
-            let targets = part
-                .split("](")
-                .skip(1)
-                .filter_map(|rest| rest.split([')', ' ']).next());
-            links.extend(
-                targets
-                    .filter(|target| is_file(target))
-                    .map(|target| (index + 1, target)),
-            );
+            let targets = part.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+            links.extend(targets.filter(|target| is_file(target)).map(|target| (index + 1, target)));
         }
     }
     links
@@ -78,14 +71,9 @@ mod tests {
 
     #[test]
     fn links_that_lead_somewhere_pass() {
-        for link in [
-            "design/b.md",
-            "./design/b.md#part",
-            "design",
-            "../README.md",
-            "#here",
-            "https://example.com/x",
-        ] {
+        for link in
+            ["design/b.md", "./design/b.md#part", "design", "../README.md", "#here", "https://example.com/x"]
+        {
             assert_eq!(broken(&format!("see [it]({link}).\n")), 0, "{link}");
         }
     }

@@ -37,11 +37,7 @@ pub struct Problem {
 
 impl Problem {
     fn new(path: &str, line: usize, text: impl Into<String>) -> Self {
-        Self {
-            path: path.to_string(),
-            line,
-            text: text.into(),
-        }
+        Self { path: path.to_string(), line, text: text.into() }
     }
 }
 
@@ -95,19 +91,12 @@ pub fn check() -> Result<String> {
     if problems.is_empty() {
         return Ok(format!("{} files are tidy", tree.len()));
     }
-    bail!(
-        "{} problems in {} files; DEVELOPERS.md has the rules",
-        problems.len(),
-        tree.len()
-    )
+    bail!("{} problems in {} files; DEVELOPERS.md has the rules", problems.len(), tree.len())
 }
 
 fn load() -> Result<(Tree, Settings)> {
     let text = fs::read_to_string(SETTINGS_PATH).with_context(|| format!("cannot read {SETTINGS_PATH}"))?;
-    Ok((
-        Tree::of_repository()?,
-        Settings::parse(&text).with_context(|| SETTINGS_PATH.to_string())?,
-    ))
+    Ok((Tree::of_repository()?, Settings::parse(&text).with_context(|| SETTINGS_PATH.to_string())?))
 }
 
 fn problems(tree: &Tree, settings: &Settings) -> Vec<Problem> {
@@ -149,9 +138,6 @@ mod tests {
         let found = problems(&tree, &Settings::default());
         let first = found.first().expect("problems");
         assert_eq!(first.path, "README.md");
-        assert!(
-            found.iter().any(|problem| problem.text.contains(".unwrap()")),
-            "{found:?}"
-        );
+        assert!(found.iter().any(|problem| problem.text.contains(".unwrap()")), "{found:?}");
     }
 }

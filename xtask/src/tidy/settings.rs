@@ -51,9 +51,7 @@ impl Settings {
         for (key, value) in &text.parse::<Table>()? {
             let entries = value.as_array().with_context(|| format!("`{key}` is no list"))?;
             for (number, entry) in entries.iter().enumerate() {
-                settings
-                    .add(key, entry)
-                    .with_context(|| format!("entry {} of `{key}`", number + 1))?;
+                settings.add(key, entry).with_context(|| format!("entry {} of `{key}`", number + 1))?;
             }
         }
         Ok(settings)
@@ -65,18 +63,10 @@ impl Settings {
         }
         let path = text_of(entry, "path")?.to_string();
         match key {
-            "files" => self.files.push(Allowance {
-                path,
-                name: String::new(),
-                lines: lines_of(entry)?,
-            }),
+            "files" => self.files.push(Allowance { path, name: String::new(), lines: lines_of(entry)? }),
             "functions" => {
                 let name = text_of(entry, "name")?.to_string();
-                self.functions.push(Allowance {
-                    path,
-                    name,
-                    lines: lines_of(entry)?,
-                });
+                self.functions.push(Allowance { path, name, lines: lines_of(entry)? });
             }
             "tables" => self.tables.push(Exempt { path }),
             "binaries" => self.binaries.push(Exempt { path }),
@@ -87,41 +77,23 @@ impl Settings {
 }
 
 fn text_of<'a>(entry: &'a Value, key: &str) -> Result<&'a str> {
-    entry
-        .get(key)
-        .and_then(Value::as_str)
-        .with_context(|| format!("`{key}` is missing"))
+    entry.get(key).and_then(Value::as_str).with_context(|| format!("`{key}` is missing"))
 }
 
 fn lines_of(entry: &Value) -> Result<usize> {
-    let lines = entry
-        .get("lines")
-        .and_then(Value::as_integer)
-        .context("`lines` is missing")?;
+    let lines = entry.get("lines").and_then(Value::as_integer).context("`lines` is missing")?;
     usize::try_from(lines).context("`lines` is negative")
 }
 
 /// An exception for what is no longer there must go.
 pub fn current(tree: &Tree, settings: &Settings) -> Vec<Problem> {
-    let sized = settings
-        .files
-        .iter()
-        .chain(&settings.functions)
-        .map(|allowance| &allowance.path);
-    let exempt = settings
-        .tables
-        .iter()
-        .chain(&settings.binaries)
-        .map(|exempt| &exempt.path);
+    let sized = settings.files.iter().chain(&settings.functions).map(|allowance| &allowance.path);
+    let exempt = settings.tables.iter().chain(&settings.binaries).map(|exempt| &exempt.path);
     sized
         .chain(exempt)
         .filter(|path| !tree.has(path.trim_end_matches('/')))
         .map(|path| {
-            Problem::new(
-                SETTINGS_PATH,
-                0,
-                format!("`{path}` is not there any more: remove its entry"),
-            )
+            Problem::new(SETTINGS_PATH, 0, format!("`{path}` is not there any more: remove its entry"))
         })
         .collect()
 }
@@ -136,10 +108,7 @@ mod tests {
                     functions = [{ path = \"a.rs\", name = \"f\", lines = 80, reason = \"r\" }]\n\
                     tables = [{ path = \"t/\", reason = \"r\" }]\n";
         let settings = Settings::parse(text).expect("well formed");
-        assert_eq!(
-            (settings.files[0].lines, settings.functions[0].name.as_str()),
-            (700, "f")
-        );
+        assert_eq!((settings.files[0].lines, settings.functions[0].name.as_str()), (700, "f"));
         assert!(settings.tables[0].covers("t/x.rs") && !settings.tables[0].covers("tx.rs"));
     }
 

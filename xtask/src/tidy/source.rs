@@ -65,37 +65,22 @@ impl Source {
 
     /// The line (from one) of a byte.
     pub fn line_of(&self, offset: usize) -> usize {
-        self.code.as_bytes()[..offset]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1
+        self.code.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
     /// All functions that have a body.
     pub fn functions(&self) -> Vec<Function> {
         let mut functions = Vec::new();
         for (at, _) in self.code.match_indices("fn ") {
-            let starts_a_word = self.code[..at]
-                .chars()
-                .next_back()
-                .is_none_or(|before| !is_word(before));
-            let name: String = self.code[at + 3..]
-                .chars()
-                .take_while(|letter| is_word(*letter))
-                .collect();
+            let starts_a_word = self.code[..at].chars().next_back().is_none_or(|before| !is_word(before));
+            let name: String = self.code[at + 3..].chars().take_while(|letter| is_word(*letter)).collect();
             if name.is_empty() || !starts_a_word {
                 continue;
             }
             if let Some(body) = self.block_after(at) {
                 let line = self.line_of(at);
                 let lines = self.line_of(body.end - 1) - line + 1;
-                functions.push(Function {
-                    name,
-                    line,
-                    lines,
-                    body,
-                });
+                functions.push(Function { name, line, lines, body });
             }
         }
         functions
@@ -137,9 +122,7 @@ impl Source {
 /// The module that `code` declares; `text` is the same with its literals.
 fn module(code: &str, text: &str) -> Option<String> {
     let (_, name) = code.split_once("mod ")?;
-    let path = text
-        .split_once("path = \"")
-        .and_then(|(_, rest)| rest.split('"').next());
+    let path = text.split_once("path = \"").and_then(|(_, rest)| rest.split('"').next());
     Some(path.unwrap_or(name.trim()).to_string())
 }
 
@@ -201,17 +184,11 @@ fn mask(text: &str) -> (String, String) {
         state = next;
         at = end;
     }
-    (
-        String::from_utf8_lossy(&code).into_owned(),
-        String::from_utf8_lossy(&comments).into_owned(),
-    )
+    (String::from_utf8_lossy(&code).into_owned(), String::from_utf8_lossy(&comments).into_owned())
 }
 
 fn blank(bytes: &[u8]) -> Vec<u8> {
-    bytes
-        .iter()
-        .map(|byte| if *byte == b'\n' { b'\n' } else { b' ' })
-        .collect()
+    bytes.iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }).collect()
 }
 
 /// The state behind the next few bytes, and how many they are.
@@ -274,11 +251,7 @@ mod tests {
     use super::*;
 
     fn code(text: &str) -> String {
-        Source::new(text, false)
-            .code
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
+        Source::new(text, false).code.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -286,10 +259,7 @@ mod tests {
         assert_eq!(code("a // b\nc /* d /* e */ f */ g"), "a c g");
         assert_eq!(code("let x = \"a \\\" b\"; y"), "let x = ; y");
         assert_eq!(code("r#\"fn \"no\" {\"# z"), "z");
-        assert_eq!(
-            code("('{', '\\'', '\\u{7d}', 'é')").matches(['{', '}']).count(),
-            0
-        );
+        assert_eq!(code("('{', '\\'', '\\u{7d}', 'é')").matches(['{', '}']).count(), 0);
         assert_eq!(code("fn f<'a>(x: &'a str) {}"), "fn f<'a>(x: &'a str) {}");
     }
 
@@ -307,11 +277,7 @@ mod tests {
             "trait T {\n fn none(&self);\n}\nfn f(x: [u8; 2])\n{\n  // }\n  \"}\";\n}\nfn g() {}\n",
             false,
         );
-        let found: Vec<_> = source
-            .functions()
-            .into_iter()
-            .map(|f| (f.name, f.line, f.lines))
-            .collect();
+        let found: Vec<_> = source.functions().into_iter().map(|f| (f.name, f.line, f.lines)).collect();
         assert_eq!(found, [("f".to_string(), 4, 5), ("g".to_string(), 9, 1)]);
     }
 

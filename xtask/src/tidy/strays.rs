@@ -5,11 +5,7 @@ use super::settings::Settings;
 use super::tree::Tree;
 
 /// Folders of a developer's machine. (In parts, or this file would break its rule.)
-const MACHINE_PATHS: &[&str] = &[
-    concat!("/wo", "rk/"),
-    concat!("/ro", "ot/"),
-    concat!("/ho", "me/"),
-];
+const MACHINE_PATHS: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
 
 /// Anywhere on its line, it allows a machine's path in an example.
 const ALLOW_PATH: &str = "tidy: allow-path";
@@ -34,11 +30,7 @@ const BINARY_BYTES_MAX: usize = 100_000;
 pub fn machine_paths(tree: &Tree, _: &Settings) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, text) in tree.texts() {
-        for (index, line) in text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.contains(ALLOW_PATH))
-        {
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.contains(ALLOW_PATH)) {
             for folder in MACHINE_PATHS.iter().filter(|folder| names_folder(line, folder)) {
                 let text = format!("`{folder}` is a place on one machine (in an example: `{ALLOW_PATH}`)");
                 problems.push(Problem::new(path, index + 1, text));
@@ -51,8 +43,7 @@ pub fn machine_paths(tree: &Tree, _: &Settings) -> Vec<Problem> {
 /// The folder at the root, not below another or in an address.
 fn names_folder(line: &str, folder: &str) -> bool {
     let part_of_longer = |before: char| before.is_alphanumeric() || "_-./~}$*".contains(before);
-    line.match_indices(folder)
-        .any(|(at, _)| !line[..at].ends_with(part_of_longer))
+    line.match_indices(folder).any(|(at, _)| !line[..at].ends_with(part_of_longer))
 }
 
 /// No file names a registry's server or a mirror of it.
@@ -67,15 +58,9 @@ pub fn registries(tree: &Tree, _: &Settings) -> Vec<Problem> {
                     format!("`{host}` is a registry's server: leave it out"),
                 ));
             }
-            let source = line
-                .strip_prefix("source = ")
-                .filter(|_| path.ends_with("Cargo.lock"));
+            let source = line.strip_prefix("source = ").filter(|_| path.ends_with("Cargo.lock"));
             if source.is_some_and(|source| source.trim_matches('"') != CRATES_IO) {
-                problems.push(Problem::new(
-                    path,
-                    index + 1,
-                    "a dependency that is not from crates.io",
-                ));
+                problems.push(Problem::new(path, index + 1, "a dependency that is not from crates.io"));
             }
         }
     }
@@ -108,51 +93,20 @@ mod tests {
     #[test]
     fn paths_of_a_machine_are_noticed() {
         let place = MACHINE_PATHS[0];
-        assert_eq!(
-            count(
-                machine_paths,
-                "a.md",
-                &format!("see {place}main and \"{place}x\"\n")
-            ),
-            1
-        );
-        assert_eq!(
-            count(
-                machine_paths,
-                "a.md",
-                &format!("https://example.com{place}main\n")
-            ),
-            0
-        );
-        assert_eq!(
-            count(machine_paths, "a.md", &format!("{place}x # {ALLOW_PATH}\n")),
-            0
-        );
+        assert_eq!(count(machine_paths, "a.md", &format!("see {place}main and \"{place}x\"\n")), 1);
+        assert_eq!(count(machine_paths, "a.md", &format!("https://example.com{place}main\n")), 0);
+        assert_eq!(count(machine_paths, "a.md", &format!("{place}x # {ALLOW_PATH}\n")), 0);
         assert_eq!(count(machine_paths, "a.md", &format!("$ROOT{place}x\n")), 0);
     }
 
     #[test]
     fn registries_and_mirrors_are_noticed() {
+        assert_eq!(count(registries, "a.json", &format!("https://{}/x\n", REGISTRY_HOSTS[2])), 1);
         assert_eq!(
-            count(
-                registries,
-                "a.json",
-                &format!("https://{}/x\n", REGISTRY_HOSTS[2])
-            ),
+            count(registries, "Cargo.lock", "source = \"registry+https://mirror.example/index\"\n"),
             1
         );
-        assert_eq!(
-            count(
-                registries,
-                "Cargo.lock",
-                "source = \"registry+https://mirror.example/index\"\n"
-            ),
-            1
-        );
-        assert_eq!(
-            count(registries, "Cargo.lock", &format!("source = \"{CRATES_IO}\"\n")),
-            0
-        );
+        assert_eq!(count(registries, "Cargo.lock", &format!("source = \"{CRATES_IO}\"\n")), 0);
     }
 
     #[test]

@@ -39,10 +39,7 @@ impl Tree {
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
         Self::from_files(
-            files
-                .iter()
-                .map(|(path, text)| (path.to_string(), text.as_bytes().to_vec()))
-                .collect(),
+            files.iter().map(|(path, text)| (path.to_string(), text.as_bytes().to_vec())).collect(),
         )
     }
 
@@ -55,21 +52,10 @@ impl Tree {
     fn from_files(files: BTreeMap<String, Vec<u8>>) -> Self {
         let mut sources = BTreeMap::new();
         for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with(".rs")) {
-            sources.insert(
-                path.clone(),
-                Source::new(&String::from_utf8_lossy(bytes), is_test_path(path)),
-            );
+            sources.insert(path.clone(), Source::new(&String::from_utf8_lossy(bytes), is_test_path(path)));
         }
-        let folders = files
-            .keys()
-            .flat_map(|path| parents(path))
-            .map(str::to_string)
-            .collect();
-        let mut tree = Self {
-            files,
-            sources,
-            folders,
-        };
+        let folders = files.keys().flat_map(|path| parents(path)).map(str::to_string).collect();
+        let mut tree = Self { files, sources, folders };
         tree.mark_test_modules();
         tree
     }
@@ -103,15 +89,12 @@ impl Tree {
 
     /// The bytes of all files.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files
-            .iter()
-            .map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+        self.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
     }
 
     /// The files that are text, as text.
     pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files()
-            .filter_map(|(path, bytes)| Some((path, std::str::from_utf8(bytes).ok()?)))
+        self.files().filter_map(|(path, bytes)| Some((path, std::str::from_utf8(bytes).ok()?)))
     }
 
     /// One file as text.
@@ -132,8 +115,7 @@ impl Tree {
 
 /// Integration tests, benchmarks, examples and fuzz targets: programs that a user never runs.
 fn is_test_path(path: &str) -> bool {
-    path.split('/')
-        .any(|part| matches!(part, "tests" | "benches" | "examples" | "fuzz_targets"))
+    path.split('/').any(|part| matches!(part, "tests" | "benches" | "examples" | "fuzz_targets"))
         || path.ends_with("/tests.rs")
 }
 
@@ -173,19 +155,9 @@ mod tests {
             ("crates/a/src/pairing.rs", "fn f() {}\n"),
             ("crates/a/tests/all.rs", "fn f() {}\n"),
         ]);
-        let tests: Vec<_> = tree
-            .rust()
-            .filter(|(_, source)| source.is_all_test())
-            .map(|(path, _)| path)
-            .collect();
-        assert_eq!(
-            tests,
-            [
-                "crates/a/src/pair.rs",
-                "crates/a/src/pair/wire.rs",
-                "crates/a/tests/all.rs"
-            ]
-        );
+        let tests: Vec<_> =
+            tree.rust().filter(|(_, source)| source.is_all_test()).map(|(path, _)| path).collect();
+        assert_eq!(tests, ["crates/a/src/pair.rs", "crates/a/src/pair/wire.rs", "crates/a/tests/all.rs"]);
     }
 
     #[test]

@@ -7,23 +7,11 @@ use super::tree::Tree;
 
 /// A word, whether tests may say it, and what to do instead.
 const FORBIDDEN: &[(&str, bool, &str)] = &[
-    (
-        "todo!",
-        false,
-        "finish it, or write down what is missing where a reader looks for it",
-    ),
-    (
-        "unimplemented!",
-        false,
-        "finish it, or return an error that says what is missing",
-    ),
+    ("todo!", false, "finish it, or write down what is missing where a reader looks for it"),
+    ("unimplemented!", false, "finish it, or return an error that says what is missing"),
     ("dbg!", false, "it belongs to one debugging session"),
     ("#[ignore", false, "a test runs or is removed"),
-    (
-        ".unwrap()",
-        true,
-        "return an error, or `expect` with the invariant as its text",
-    ),
+    (".unwrap()", true, "return an error, or `expect` with the invariant as its text"),
 ];
 
 /// Written in a comment, it stands for work that is not done. (In two parts, or this file would break its rule.)
@@ -44,11 +32,7 @@ pub fn forbidden(tree: &Tree, _: &Settings) -> Vec<Problem> {
                 }
             }
             if comment.contains(UNDONE) {
-                problems.push(Problem::new(
-                    path,
-                    line,
-                    format!("`{UNDONE}`: do it, or open an issue"),
-                ));
+                problems.push(Problem::new(path, line, format!("`{UNDONE}`: do it, or open an issue")));
             }
         }
     }
@@ -73,16 +57,9 @@ pub fn sleeping_tests(tree: &Tree, _: &Settings) -> Vec<Problem> {
 }
 
 fn sleep_is_explained(source: &Source, index: usize) -> bool {
-    let explains = |line: &str| {
-        line.split_once(ALLOW_SLEEP)
-            .is_some_and(|(_, reason)| !reason.trim().is_empty())
-    };
-    source
-        .comments
-        .lines()
-        .skip(index.saturating_sub(1))
-        .take(if index == 0 { 1 } else { 2 })
-        .any(explains)
+    let explains =
+        |line: &str| line.split_once(ALLOW_SLEEP).is_some_and(|(_, reason)| !reason.trim().is_empty());
+    source.comments.lines().skip(index.saturating_sub(1)).take(if index == 0 { 1 } else { 2 }).any(explains)
 }
 
 /// Whether the code has the word, not as the end of a longer one.
@@ -110,11 +87,7 @@ mod tests {
         let text = "fn f() {\n todo!()\n}\nfn g() { unimplemented!(\"x\") }\nfn h() { dbg!(1); }\n";
         assert_eq!(lines(forbidden, "crates/a/src/a.rs", text), [2, 4, 5]);
         assert_eq!(
-            lines(
-                forbidden,
-                "crates/a/tests/a.rs",
-                "#[test]\n#[ignore = \"slow\"]\nfn f() {}\n"
-            ),
+            lines(forbidden, "crates/a/tests/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}\n"),
             [2]
         );
     }
@@ -144,13 +117,6 @@ mod tests {
         let text = "thread::sleep(D);\n// tidy: allow-sleep the peer measures silence\nthread::sleep(D);\n\
                     fn x() {}\nstd::thread::sleep(D); // tidy: allow-sleep\n";
         assert_eq!(lines(sleeping_tests, "crates/a/tests/a.rs", text), [1, 5]);
-        assert!(
-            lines(
-                sleeping_tests,
-                "crates/a/src/a.rs",
-                "fn f() { thread::sleep(D); }\n"
-            )
-            .is_empty()
-        );
+        assert!(lines(sleeping_tests, "crates/a/src/a.rs", "fn f() { thread::sleep(D); }\n").is_empty());
     }
 }

@@ -67,11 +67,7 @@ impl Filter {
                 builder.add(index, level, percent)?;
             }
         }
-        Some(Filter {
-            parts: builder.finish().into(),
-            tail,
-            dollar: text.starts_with('$'),
-        })
+        Some(Filter { parts: builder.finish().into(), tail, dollar: text.starts_with('$') })
     }
 
     /// The one topic that this filter matches, when it has no wildcard and no name in it.
@@ -119,11 +115,7 @@ impl Filter {
 /// What follows a name that has to be the whole next level. The end of the level needs no look: the part or tail
 /// after a name starts with a slash or wants the end, and a name contains no slash.
 fn after_name<'a>(rest: &'a str, name: &str) -> Option<&'a str> {
-    if name.is_empty() {
-        None
-    } else {
-        rest.strip_prefix(name)
-    }
+    if name.is_empty() { None } else { rest.strip_prefix(name) }
 }
 
 #[derive(Default)]
@@ -168,10 +160,7 @@ impl Builder {
 mod tests {
     use super::*;
 
-    const NAMES: Names<'_> = Names {
-        client_id: "cid",
-        user: "ann",
-    };
+    const NAMES: Names<'_> = Names { client_id: "cid", user: "ann" };
 
     fn matches(filter: &str, topic: &str) -> bool {
         Filter::new(filter, Percent::Names).unwrap().matches(topic, NAMES)
@@ -226,20 +215,13 @@ mod tests {
 
     #[test]
     fn names_are_whole_levels() {
-        for (filter, topic) in [
-            ("d/%c/#", "d/cid/x"),
-            ("%u", "ann"),
-            ("%u/%c", "ann/cid"),
-            ("+/%u/+", "x/ann/y"),
-        ] {
+        for (filter, topic) in
+            [("d/%c/#", "d/cid/x"), ("%u", "ann"), ("%u/%c", "ann/cid"), ("+/%u/+", "x/ann/y")]
+        {
             assert!(matches(filter, topic), "{filter} should match {topic}");
         }
-        for (filter, topic) in [
-            ("d/%c/#", "d/cidx"),
-            ("d/%c/#", "d/%c/x"),
-            ("%u", "anna"),
-            ("d-%c", "d-cid"),
-        ] {
+        for (filter, topic) in [("d/%c/#", "d/cidx"), ("d/%c/#", "d/%c/x"), ("%u", "anna"), ("d-%c", "d-cid")]
+        {
             assert!(!matches(filter, topic), "{filter} should not match {topic}");
         }
         assert!(matches("d-%c", "d-%c"));
@@ -258,10 +240,7 @@ mod tests {
     #[test]
     fn a_name_cannot_reach_the_dollar_topics() {
         let filter = Filter::new("%u/#", Percent::Names).unwrap();
-        let names = Names {
-            client_id: "",
-            user: "$SYS",
-        };
+        let names = Names { client_id: "", user: "$SYS" };
         assert!(!filter.matches("$SYS/broker", names));
     }
 
@@ -276,12 +255,7 @@ mod tests {
 
     #[test]
     fn exact_filters_are_known() {
-        let exact = |text| {
-            Filter::new(text, Percent::Names)
-                .unwrap()
-                .exact()
-                .map(str::to_owned)
-        };
+        let exact = |text| Filter::new(text, Percent::Names).unwrap().exact().map(str::to_owned);
         assert_eq!(exact("a/b/").as_deref(), Some("a/b/"));
         for text in ["a/#", "#", "a/+", "%c", "a/%u"] {
             assert_eq!(exact(text), None, "{text}");

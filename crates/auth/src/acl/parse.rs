@@ -31,11 +31,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path, warnings: Vec<Warning>) -> Result
             }
         }
     }
-    if errors.is_empty() {
-        Ok(parser.finish())
-    } else {
-        Err(LoadError::Invalid(errors))
-    }
+    if errors.is_empty() { Ok(parser.finish()) } else { Err(LoadError::Invalid(errors)) }
 }
 
 struct Parser<'a> {
@@ -96,30 +92,17 @@ impl Parser<'_> {
     fn warn(&mut self, text: &str, percent: Percent, filter: &Filter, line: u32) {
         let (path, line) = (self.path.to_owned(), line as usize);
         let mentioned = text.contains("%c") || text.contains("%u");
-        let partly = text
-            .split('/')
-            .any(|level| level.len() > 2 && (level.contains("%c") || level.contains("%u")));
+        let partly =
+            text.split('/').any(|level| level.len() > 2 && (level.contains("%c") || level.contains("%u")));
         let replaced = filter.uses_client_id() || filter.uses_user();
         let warning = if text.contains('\t') {
-            Warning::TabInFilter {
-                filter: shown(text),
-                path,
-                line,
-            }
+            Warning::TabInFilter { filter: shown(text), path, line }
         } else if percent == Percent::Literal {
             return;
         } else if partly {
-            Warning::PatternPartOfLevel {
-                filter: shown(text),
-                path,
-                line,
-            }
+            Warning::PatternPartOfLevel { filter: shown(text), path, line }
         } else if !mentioned && !replaced {
-            Warning::PatternWithoutName {
-                filter: shown(text),
-                path,
-                line,
-            }
+            Warning::PatternWithoutName { filter: shown(text), path, line }
         } else {
             return;
         };
@@ -147,27 +130,12 @@ fn effect_and_filter(rest: &str) -> Result<(Effect, &str), Fault> {
         return Err(Fault::AclTopicMissing);
     }
     let Some((word, filter)) = rest.split_once(' ') else {
-        return Ok((
-            Effect::Grant {
-                read: true,
-                write: true,
-            },
-            rest,
-        ));
+        return Ok((Effect::Grant { read: true, write: true }, rest));
     };
     let effect = match word {
-        "read" => Effect::Grant {
-            read: true,
-            write: false,
-        },
-        "write" => Effect::Grant {
-            read: false,
-            write: true,
-        },
-        "readwrite" => Effect::Grant {
-            read: true,
-            write: true,
-        },
+        "read" => Effect::Grant { read: true, write: false },
+        "write" => Effect::Grant { read: false, write: true },
+        "readwrite" => Effect::Grant { read: true, write: true },
         "deny" => Effect::Deny,
         _ => return Err(Fault::AclAccess(shown(word))),
     };

@@ -35,10 +35,7 @@ fn an_empty_file_denies_everything() {
         for user in [None, Some("ann")] {
             assert_eq!(rights(&file, user, "c", "a"), "-", "{text:?}");
         }
-        assert_eq!(
-            file.rules_for(None, "c").explain(Access::Read, "a").decision,
-            Decision::NoRule
-        );
+        assert_eq!(file.rules_for(None, "c").explain(Access::Read, "a").decision, Decision::NoRule);
     }
 }
 
@@ -46,15 +43,9 @@ fn an_empty_file_denies_everything() {
 fn access_words_give_their_rights() {
     let file =
         parse("topic read a\ntopic write b\ntopic readwrite c\ntopic d\ntopic deny e\ntopic e\ntopic read\n");
-    for (topic, expected) in [
-        ("a", "r"),
-        ("b", "w"),
-        ("c", "rw"),
-        ("d", "rw"),
-        ("e", "-"),
-        ("read", "rw"),
-        ("f", "-"),
-    ] {
+    for (topic, expected) in
+        [("a", "r"), ("b", "w"), ("c", "rw"), ("d", "rw"), ("e", "-"), ("read", "rw"), ("f", "-")]
+    {
         assert_eq!(rights(&file, None, "c", topic), expected, "{topic}");
     }
 }
@@ -85,14 +76,9 @@ fn a_deny_wins_wherever_it_stands() {
     let file = parse(
         "user ann\ntopic readwrite #\ntopic deny secret/#\ntopic deny one\npattern deny p/#\npattern read q\n",
     );
-    for (topic, expected) in [
-        ("a", "rw"),
-        ("secret", "-"),
-        ("secret/x", "-"),
-        ("one", "-"),
-        ("one/x", "rw"),
-        ("p/x", "rw"),
-    ] {
+    for (topic, expected) in
+        [("a", "rw"), ("secret", "-"), ("secret/x", "-"), ("one", "-"), ("one/x", "rw"), ("p/x", "rw")]
+    {
         assert_eq!(rights(&file, Some("ann"), "c", topic), expected, "{topic}");
     }
     // A user's grant comes before a deny pattern; who has no grant meets the pattern.
@@ -127,25 +113,9 @@ fn patterns_put_the_client_in_its_place() {
 fn names_never_become_wildcards_or_levels() {
     let file = parse("user ok\ntopic own\npattern readwrite dev/%c/#\npattern readwrite home/%u/x\n");
     for name in ["#", "+", "a/b", "/", "a+", "#a"] {
-        for topic in [
-            "dev/a/b",
-            "dev/a/b/x",
-            "dev/x",
-            "dev/+/x",
-            "dev/#",
-            "home/a/x",
-            "home/a/b/x",
-        ] {
-            assert_eq!(
-                rights(&file, None, name, topic),
-                "-",
-                "client id {name}, topic {topic}"
-            );
-            assert_eq!(
-                rights(&file, Some(name), "c", topic),
-                "-",
-                "user {name}, topic {topic}"
-            );
+        for topic in ["dev/a/b", "dev/a/b/x", "dev/x", "dev/+/x", "dev/#", "home/a/x", "home/a/b/x"] {
+            assert_eq!(rights(&file, None, name, topic), "-", "client id {name}, topic {topic}");
+            assert_eq!(rights(&file, Some(name), "c", topic), "-", "user {name}, topic {topic}");
         }
     }
     // These are literal.
@@ -154,9 +124,7 @@ fn names_never_become_wildcards_or_levels() {
     assert_eq!(rights(&file, Some("%c"), "$share", "home/$share/x"), "-");
     // The client's own section is not a pattern.
     assert_eq!(rights(&file, Some("ok"), "a+b", "own"), "rw");
-    let why = file
-        .rules_for(Some("ok"), "a+b")
-        .explain(Access::Read, "dev/a+b/x");
+    let why = file.rules_for(Some("ok"), "a+b").explain(Access::Read, "dev/a+b/x");
     assert_eq!((why.granted, why.decision), (false, Decision::DangerousClientId));
     let why = file.rules_for(Some("a/b"), "c").explain(Access::Write, "dev/c");
     assert_eq!((why.granted, why.decision), (false, Decision::DangerousUser));
@@ -210,10 +178,7 @@ fn bad_lines_are_refused_with_mosquittos_words() {
 #[test]
 fn all_bad_lines_are_reported_up_to_a_bound() {
     let error = AclFile::parse(b"topic ok\nfoo\nuser\n", Path::new("acl")).unwrap_err();
-    assert_eq!(
-        error.lines().iter().map(|line| line.line).collect::<Vec<_>>(),
-        [2, 3]
-    );
+    assert_eq!(error.lines().iter().map(|line| line.line).collect::<Vec<_>>(), [2, 3]);
     let error = AclFile::parse("foo\n".repeat(5000).as_bytes(), Path::new("acl")).unwrap_err();
     assert_eq!(error.lines().len(), REPORTED_LINES_MAX);
 }
@@ -226,21 +191,9 @@ fn lines_that_mean_less_than_meant_are_warned_about() {
     assert_eq!(
         file.warnings(),
         [
-            Warning::PatternWithoutName {
-                filter: text("a/b"),
-                path: path.clone(),
-                line: 1
-            },
-            Warning::PatternPartOfLevel {
-                filter: text("a-%c/b"),
-                path: path.clone(),
-                line: 2
-            },
-            Warning::TabInFilter {
-                filter: text("deny\\tsecret"),
-                path,
-                line: 3
-            },
+            Warning::PatternWithoutName { filter: text("a/b"), path: path.clone(), line: 1 },
+            Warning::PatternPartOfLevel { filter: text("a-%c/b"), path: path.clone(), line: 2 },
+            Warning::TabInFilter { filter: text("deny\\tsecret"), path, line: 3 },
         ]
     );
     assert_eq!(
@@ -263,22 +216,11 @@ fn a_file_is_loaded_from_disk() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("acl");
     std::fs::write(&path, "topic read a\n").unwrap();
-    assert!(
-        AclFile::load(&path, Symlinks::Refuse)
-            .unwrap()
-            .rules_for(None, "c")
-            .may_read("a")
-    );
+    assert!(AclFile::load(&path, Symlinks::Refuse).unwrap().rules_for(None, "c").may_read("a"));
     std::fs::write(&path, "topic read a\ntopic rea").unwrap();
-    assert!(
-        AclFile::load(&path, Symlinks::Refuse).is_ok(),
-        "a lone word is a filter"
-    );
+    assert!(AclFile::load(&path, Symlinks::Refuse).is_ok(), "a lone word is a filter");
     let error = AclFile::load(&dir.path().join("gone"), Symlinks::Refuse).unwrap_err();
-    assert!(
-        error.to_string().starts_with("Error: Unable to open acl_file \""),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("Error: Unable to open acl_file \""), "{error}");
 }
 
 /// A rule as the reference evaluator sees it: `None` is a pattern, `Some(None)` the anonymous section.
@@ -298,12 +240,7 @@ fn text_of(lines: &[Line]) -> String {
     }
     for line in lines.iter().filter(|line| line.section != Some(None)) {
         text += &match line.section {
-            Some(user) => format!(
-                "user {}\ntopic {} {}\n",
-                user.unwrap_or_default(),
-                line.word,
-                line.filter
-            ),
+            Some(user) => format!("user {}\ntopic {} {}\n", user.unwrap_or_default(), line.word, line.filter),
             None => format!("pattern {} {}\n", line.word, line.filter),
         };
     }
@@ -349,19 +286,13 @@ fn naive(lines: &[Line], user: Option<&str>, id: &str, write: bool, topic: &str)
         return true;
     }
     let patterns: Vec<&Line> = lines.iter().filter(|line| line.section.is_none()).collect();
-    let uses = |what: &str| {
-        patterns
-            .iter()
-            .any(|line| line.filter.split('/').any(|level| level == what))
-    };
+    let uses = |what: &str| patterns.iter().any(|line| line.filter.split('/').any(|level| level == what));
     let bad = |name: &str, used: bool| name.contains(['+', '#']) || used && name.contains('/');
     if bad(user.unwrap_or_default(), uses("%u")) || bad(id, uses("%c")) {
         return false;
     }
-    let hit: Vec<&&Line> = patterns
-        .iter()
-        .filter(|line| naive_match(&line.filter, topic, Some((id, user))))
-        .collect();
+    let hit: Vec<&&Line> =
+        patterns.iter().filter(|line| naive_match(&line.filter, topic, Some((id, user)))).collect();
     !hit.iter().any(|line| line.word == "deny") && hit.iter().any(|line| right(line.word))
 }
 
@@ -372,11 +303,7 @@ fn a_filter() -> impl Strategy<Value = String> {
     (prop::collection::vec(level, 1..4), any::<bool>()).prop_map(|(levels, deep)| {
         let plain = levels.join("/");
         if deep {
-            if plain.is_empty() {
-                "#".to_owned()
-            } else {
-                format!("{plain}/#")
-            }
+            if plain.is_empty() { "#".to_owned() } else { format!("{plain}/#") }
         } else if plain.is_empty() {
             "a".to_owned()
         } else {
@@ -388,11 +315,7 @@ fn a_filter() -> impl Strategy<Value = String> {
 fn a_line() -> impl Strategy<Value = Line> {
     let section = prop::sample::select(vec![None, Some(USERS[0]), Some(USERS[1]), Some(USERS[2])]);
     let word = prop::sample::select(vec!["read", "write", "readwrite", "deny"]);
-    (section, word, a_filter()).prop_map(|(section, word, filter)| Line {
-        section,
-        word,
-        filter,
-    })
+    (section, word, a_filter()).prop_map(|(section, word, filter)| Line { section, word, filter })
 }
 
 fn a_topic() -> impl Strategy<Value = String> {
@@ -401,9 +324,7 @@ fn a_topic() -> impl Strategy<Value = String> {
 }
 
 fn a_name() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec![
-        "a", "b", "ann", "c1", "$SYS", "%c", "%u", "", "+", "#", "a/b", "a+", "/",
-    ])
+    prop::sample::select(vec!["a", "b", "ann", "c1", "$SYS", "%c", "%u", "", "+", "#", "a/b", "a+", "/"])
 }
 
 proptest! {

@@ -87,11 +87,7 @@ impl RuleSet {
             first(&mut lines.write, effect.grants(Access::Write));
             return;
         }
-        let list = if effect == Effect::Deny {
-            &mut self.denies
-        } else {
-            &mut self.grants
-        };
+        let list = if effect == Effect::Deny { &mut self.denies } else { &mut self.grants };
         list.push(Rule { filter, effect, line });
     }
 
@@ -100,23 +96,13 @@ impl RuleSet {
     }
 
     fn decide(&self, access: Access, topic: &str, names: Names<'_>) -> Option<Verdict> {
-        let exact = if self.exact.is_empty() {
-            None
-        } else {
-            self.exact.get(topic)
-        };
+        let exact = if self.exact.is_empty() { None } else { self.exact.get(topic) };
         let exact = exact.copied().unwrap_or_default();
         if exact.deny != 0 {
-            return Some(Verdict {
-                granted: false,
-                line: exact.deny,
-            });
+            return Some(Verdict { granted: false, line: exact.deny });
         }
         if let Some(rule) = self.denies.iter().find(|rule| rule.filter.matches(topic, names)) {
-            return Some(Verdict {
-                granted: false,
-                line: rule.line,
-            });
+            return Some(Verdict { granted: false, line: rule.line });
         }
         let line = match access {
             Access::Read => exact.read,
@@ -126,10 +112,7 @@ impl RuleSet {
             return Some(Verdict { granted: true, line });
         }
         let grants = |rule: &&Rule| rule.effect.grants(access) && rule.filter.matches(topic, names);
-        self.grants.iter().find(grants).map(|rule| Verdict {
-            granted: true,
-            line: rule.line,
-        })
+        self.grants.iter().find(grants).map(|rule| Verdict { granted: true, line: rule.line })
     }
 }
 
@@ -162,11 +145,7 @@ impl ClientRules {
         };
         let patterns = pattern_use(&shared.patterns, user.unwrap_or_default(), client_id);
         let keep = |used: bool, name: &str| {
-            if used && patterns == PatternUse::Usable {
-                name.into()
-            } else {
-                Box::default()
-            }
+            if used && patterns == PatternUse::Usable { name.into() } else { Box::default() }
         };
         ClientRules {
             section: section
@@ -209,10 +188,7 @@ impl ClientRules {
             PatternUse::DangerousUser => (false, Decision::DangerousUser),
             PatternUse::DangerousClientId => (false, Decision::DangerousClientId),
             PatternUse::Usable => {
-                let names = Names {
-                    client_id: &self.client_id,
-                    user: &self.user,
-                };
+                let names = Names { client_id: &self.client_id, user: &self.user };
                 match self.shared.patterns.decide(access, topic, names) {
                     Some(Verdict { granted, line }) => (granted, Decision::PatternLine(line)),
                     None => (false, Decision::NoRule),
@@ -278,14 +254,12 @@ impl fmt::Display for Explanation {
         match self.decision {
             Decision::TopicLine(line) => write!(f, "{answer} by the topic rule at line {line}"),
             Decision::PatternLine(line) => write!(f, "{answer} by the pattern at line {line}"),
-            Decision::DangerousUser => write!(
-                f,
-                "{answer}: the username contains '+', '#' or '/', unfit for patterns"
-            ),
-            Decision::DangerousClientId => write!(
-                f,
-                "{answer}: the client id contains '+', '#' or '/', unfit for patterns"
-            ),
+            Decision::DangerousUser => {
+                write!(f, "{answer}: the username contains '+', '#' or '/', unfit for patterns")
+            }
+            Decision::DangerousClientId => {
+                write!(f, "{answer}: the client id contains '+', '#' or '/', unfit for patterns")
+            }
             Decision::NoRule => write!(f, "{answer}: no rule matches"),
         }
     }

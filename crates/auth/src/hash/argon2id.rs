@@ -64,24 +64,17 @@ impl Argon2idHash {
             return Err(form());
         };
         let parameters = parameters_of(parameters).ok_or_else(form)?;
-        let salt = STANDARD_NO_PAD
-            .decode(salt)
-            .map_err(|_| HashError::Encoding("salt"))?;
+        let salt = STANDARD_NO_PAD.decode(salt).map_err(|_| HashError::Encoding("salt"))?;
         if !(SALT_BYTES_MIN..=SALT_BYTES_MAX).contains(&salt.len()) {
             return Err(HashError::Encoding("salt"));
         }
-        let digest = STANDARD_NO_PAD
-            .decode(digest)
-            .map_err(|_| HashError::Encoding("hash"))?;
+        let digest = STANDARD_NO_PAD.decode(digest).map_err(|_| HashError::Encoding("hash"))?;
         if !DIGEST_BYTES_RANGE.contains(&digest.len()) {
             return Err(HashError::Encoding("hash"));
         }
         let [memory, passes, lanes] = parameters;
-        let parameters = [
-            number(memory, "memory (m)")?,
-            number(passes, "passes (t)")?,
-            number(lanes, "lanes (p)")?,
-        ];
+        let parameters =
+            [number(memory, "memory (m)")?, number(passes, "passes (t)")?, number(lanes, "lanes (p)")?];
         Ok(Argon2idHash {
             version,
             params: checked(parameters, digest.len())?,
@@ -91,8 +84,7 @@ impl Argon2idHash {
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        self.compute(password)
-            .is_some_and(|digest| digest.ct_eq(&self.digest).into())
+        self.compute(password).is_some_and(|digest| digest.ct_eq(&self.digest).into())
     }
 
     /// `None` when the memory is not to be had: then nobody is let in, but the broker lives.
@@ -127,18 +119,10 @@ fn parameters_of(text: &str) -> Option<[&str; 3]> {
 /// Memory in KiB, passes and lanes, within the caps.
 fn checked([memory, passes, lanes]: [u64; 3], digest_bytes: usize) -> Result<Params, HashError> {
     let cap = |name, value, max| {
-        if value > max {
-            Err(HashError::TooCostly { name, value, max })
-        } else {
-            Ok(())
-        }
+        if value > max { Err(HashError::TooCostly { name, value, max }) } else { Ok(()) }
     };
     cap("memory in KiB (m)", memory, u64::from(MEMORY_KIB_MAX))?;
-    cap(
-        "memory in KiB times passes (m·t)",
-        memory.saturating_mul(passes),
-        MEMORY_PASSES_KIB_MAX,
-    )?;
+    cap("memory in KiB times passes (m·t)", memory.saturating_mul(passes), MEMORY_PASSES_KIB_MAX)?;
     cap("lanes (p)", lanes, LANES_MAX)?;
     let small = |value: u64| u32::try_from(value).map_err(|_| HashError::Argon2);
     Params::new(small(memory)?, small(passes)?, small(lanes)?, Some(digest_bytes))
@@ -148,15 +132,8 @@ fn checked([memory, passes, lanes]: [u64; 3], digest_bytes: usize) -> Result<Par
 impl fmt::Display for Argon2idHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (m, t, p) = (self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
-        let (salt, digest) = (
-            STANDARD_NO_PAD.encode(&self.salt),
-            STANDARD_NO_PAD.encode(&self.digest),
-        );
-        write!(
-            f,
-            "$argon2id$v={}$m={m},t={t},p={p}${salt}${digest}",
-            u32::from(self.version)
-        )
+        let (salt, digest) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(&self.digest));
+        write!(f, "$argon2id$v={}$m={m},t={t},p={p}${salt}${digest}", u32::from(self.version))
     }
 }
 
@@ -178,11 +155,7 @@ mod tests {
 
     #[test]
     fn a_new_entry_has_mosquittos_sizes() {
-        let scheme = Scheme::Argon2id {
-            memory_kib: 16,
-            passes: 1,
-            lanes: 2,
-        };
+        let scheme = Scheme::Argon2id { memory_kib: 16, passes: 1, lanes: 2 };
         let text = PasswordHash::create(b"p", scheme).unwrap().to_string();
         let tail = text.strip_prefix("$argon2id$v=19$m=16,t=1,p=2$").unwrap();
         // 64 bytes are 86 characters of unpadded base64.
@@ -191,26 +164,16 @@ mod tests {
 
     #[test]
     fn costs_are_capped() {
-        let with = |parameters: &str| {
-            REFERENCE
-                .replace("m=256,t=2,p=1", parameters)
-                .parse::<PasswordHash>()
-        };
+        let with = |parameters: &str| REFERENCE.replace("m=256,t=2,p=1", parameters).parse::<PasswordHash>();
         for costly in [
             "m=4194304,t=1,p=1",
             "m=262144,t=5,p=1",
             "m=256,t=4294967295,p=1",
             "m=99999999999999999999,t=1,p=1",
         ] {
-            assert!(
-                matches!(with(costly), Err(HashError::TooCostly { .. })),
-                "{costly}"
-            );
+            assert!(matches!(with(costly), Err(HashError::TooCostly { .. })), "{costly}");
         }
-        assert!(matches!(
-            with("m=1024,t=1,p=65"),
-            Err(HashError::TooCostly { .. })
-        ));
+        assert!(matches!(with("m=1024,t=1,p=65"), Err(HashError::TooCostly { .. })));
         assert!(with("m=262144,t=4,p=1").is_ok());
         assert_eq!(with("m=7,t=1,p=1"), Err(HashError::Argon2));
         assert_eq!(with("m=256,t=0,p=1"), Err(HashError::Argon2));
@@ -221,10 +184,7 @@ mod tests {
     #[test]
     fn short_salts_and_digests_are_refused() {
         let parse = |text: String| text.parse::<PasswordHash>();
-        assert_eq!(
-            parse(REFERENCE.replace("c29tZXNhbHQ", "c29t")),
-            Err(HashError::Encoding("salt"))
-        );
+        assert_eq!(parse(REFERENCE.replace("c29tZXNhbHQ", "c29t")), Err(HashError::Encoding("salt")));
         let stub = REFERENCE.rsplit_once('$').unwrap().0;
         assert_eq!(parse(format!("{stub}$c29t")), Err(HashError::Encoding("hash")));
         assert!(matches!(parse(stub.to_owned()), Err(HashError::Form(_))));

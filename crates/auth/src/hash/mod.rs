@@ -94,11 +94,7 @@ pub enum Scheme {
 impl Default for Scheme {
     /// argon2id with Mosquitto's parameters (46 MiB, one pass).
     fn default() -> Scheme {
-        Scheme::Argon2id {
-            memory_kib: 47104,
-            passes: 1,
-            lanes: 1,
-        }
+        Scheme::Argon2id { memory_kib: 47104, passes: 1, lanes: 1 }
     }
 }
 
@@ -108,9 +104,7 @@ impl Scheme {
     pub fn from_name(name: &str) -> Option<Scheme> {
         match name {
             "argon2id" => Some(Scheme::default()),
-            "sha512-pbkdf2" => Some(Scheme::Pbkdf2 {
-                iterations: ITERATIONS_DEFAULT,
-            }),
+            "sha512-pbkdf2" => Some(Scheme::Pbkdf2 { iterations: ITERATIONS_DEFAULT }),
             "sha512" => Some(Scheme::Sha512),
             _ => None,
         }
@@ -134,11 +128,7 @@ impl PasswordHash {
     /// # Errors
     /// [`HashError`] when the scheme's parameters are invalid or too costly, or there are no random bytes.
     pub fn create(password: &[u8], scheme: Scheme) -> Result<PasswordHash, HashError> {
-        let bytes = if scheme == Scheme::Sha512 {
-            SALT_BYTES_SHA512
-        } else {
-            SALT_BYTES
-        };
+        let bytes = if scheme == Scheme::Sha512 { SALT_BYTES_SHA512 } else { SALT_BYTES };
         let mut salt = vec![0; bytes];
         getrandom::fill(&mut salt).map_err(|_| HashError::Entropy)?;
         PasswordHash::with_salt(password, scheme, salt)
@@ -148,11 +138,9 @@ impl PasswordHash {
         Ok(PasswordHash(match scheme {
             Scheme::Sha512 => Kind::Sha512(Sha512Hash::create(password, salt)),
             Scheme::Pbkdf2 { iterations } => Kind::Pbkdf2(Pbkdf2Hash::create(password, iterations, salt)?),
-            Scheme::Argon2id {
-                memory_kib,
-                passes,
-                lanes,
-            } => Kind::Argon2id(Argon2idHash::create(password, [memory_kib, passes, lanes], salt)?),
+            Scheme::Argon2id { memory_kib, passes, lanes } => {
+                Kind::Argon2id(Argon2idHash::create(password, [memory_kib, passes, lanes], salt)?)
+            }
         }))
     }
 
@@ -232,11 +220,7 @@ impl fmt::Debug for PasswordHash {
 fn number(text: &str, name: &'static str) -> Result<u64, HashError> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         // A number that does not fit 64 bits is a cost beyond every cap; it must not read as "malformed".
-        if text.is_empty() {
-            Err(HashError::Number(name))
-        } else {
-            Ok(text.parse().unwrap_or(u64::MAX))
-        }
+        if text.is_empty() { Err(HashError::Number(name)) } else { Ok(text.parse().unwrap_or(u64::MAX)) }
     } else {
         Err(HashError::Number(name))
     }
@@ -244,11 +228,7 @@ fn number(text: &str, name: &'static str) -> Result<u64, HashError> {
 
 fn decode_salt(text: &str) -> Result<Vec<u8>, HashError> {
     let salt = STANDARD.decode(text).map_err(|_| HashError::Encoding("salt"))?;
-    if salt.is_empty() || salt.len() > SALT_BYTES_MAX {
-        Err(HashError::Encoding("salt"))
-    } else {
-        Ok(salt)
-    }
+    if salt.is_empty() || salt.len() > SALT_BYTES_MAX { Err(HashError::Encoding("salt")) } else { Ok(salt) }
 }
 
 fn decode_digest(text: &str) -> Result<[u8; DIGEST_BYTES], HashError> {
@@ -266,38 +246,21 @@ mod tests {
     pub(super) const CHEAP: [Scheme; 3] = [
         Scheme::Sha512,
         Scheme::Pbkdf2 { iterations: 3 },
-        Scheme::Argon2id {
-            memory_kib: 16,
-            passes: 2,
-            lanes: 1,
-        },
+        Scheme::Argon2id { memory_kib: 16, passes: 2, lanes: 1 },
     ];
 
     #[test]
     fn unknown_kinds_are_refused() {
-        for text in [
-            "",
-            "plain",
-            "$9$AAAA$AAAA",
-            "$5$AAAA$AAAA",
-            "$argon2i$v=19$m=8,t=1,p=1$AAAA$AAAA",
-            "$",
-        ] {
-            assert_eq!(
-                text.parse::<PasswordHash>(),
-                Err(HashError::UnknownType),
-                "{text}"
-            );
+        for text in ["", "plain", "$9$AAAA$AAAA", "$5$AAAA$AAAA", "$argon2i$v=19$m=8,t=1,p=1$AAAA$AAAA", "$"]
+        {
+            assert_eq!(text.parse::<PasswordHash>(), Err(HashError::UnknownType), "{text}");
         }
     }
 
     #[test]
     fn scheme_names_are_mosquittos() {
         assert_eq!(Scheme::from_name("sha512"), Some(Scheme::Sha512));
-        assert_eq!(
-            Scheme::from_name("sha512-pbkdf2"),
-            Some(Scheme::Pbkdf2 { iterations: 1000 })
-        );
+        assert_eq!(Scheme::from_name("sha512-pbkdf2"), Some(Scheme::Pbkdf2 { iterations: 1000 }));
         assert_eq!(Scheme::from_name("argon2id"), Some(Scheme::default()));
         assert_eq!(Scheme::from_name("md5"), None);
     }

@@ -19,11 +19,7 @@ pub(super) struct Pbkdf2Hash {
 impl Pbkdf2Hash {
     pub(super) fn create(password: &[u8], iterations: u32, salt: Vec<u8>) -> Result<Pbkdf2Hash, HashError> {
         let iterations = checked(u64::from(iterations))?;
-        Ok(Pbkdf2Hash {
-            iterations,
-            digest: digest(password, &salt, iterations),
-            salt: salt.into(),
-        })
+        Ok(Pbkdf2Hash { iterations, digest: digest(password, &salt, iterations), salt: salt.into() })
     }
 
     pub(super) fn parse(rest: &str) -> Result<Pbkdf2Hash, HashError> {
@@ -38,9 +34,7 @@ impl Pbkdf2Hash {
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        digest(password, &self.salt, self.iterations)
-            .ct_eq(&self.digest)
-            .into()
+        digest(password, &self.salt, self.iterations).ct_eq(&self.digest).into()
     }
 
     /// Two SHA-512 blocks an iteration.
@@ -58,11 +52,7 @@ fn checked(iterations: u64) -> Result<u32, HashError> {
     match u32::try_from(iterations) {
         Ok(0) => Err(HashError::Number("number of iterations")),
         Ok(value) if value <= ITERATIONS_MAX => Ok(value),
-        _ => Err(HashError::TooCostly {
-            name: "number of iterations",
-            value: iterations,
-            max,
-        }),
+        _ => Err(HashError::TooCostly { name: "number of iterations", value: iterations, max }),
     }
 }
 
@@ -72,13 +62,7 @@ fn digest(password: &[u8], salt: &[u8], iterations: u32) -> [u8; DIGEST_BYTES] {
 
 impl fmt::Display for Pbkdf2Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "$7${}${}${}",
-            self.iterations,
-            STANDARD.encode(&self.salt),
-            STANDARD.encode(self.digest)
-        )
+        write!(f, "$7${}${}${}", self.iterations, STANDARD.encode(&self.salt), STANDARD.encode(self.digest))
     }
 }
 
@@ -123,34 +107,16 @@ mod tests {
             let error = format!("$7${count}{rest}").parse::<PasswordHash>().unwrap_err();
             assert!(matches!(error, HashError::Number(_)), "{count}: {error}");
         }
-        assert!(
-            format!("$7${ITERATIONS_MAX}{rest}")
-                .parse::<PasswordHash>()
-                .is_ok()
-        );
+        assert!(format!("$7${ITERATIONS_MAX}{rest}").parse::<PasswordHash>().is_ok());
         assert!(PasswordHash::create(b"p", Scheme::Pbkdf2 { iterations: 0 }).is_err());
-        assert!(
-            PasswordHash::create(
-                b"p",
-                Scheme::Pbkdf2 {
-                    iterations: ITERATIONS_MAX + 1
-                }
-            )
-            .is_err()
-        );
+        assert!(PasswordHash::create(b"p", Scheme::Pbkdf2 { iterations: ITERATIONS_MAX + 1 }).is_err());
     }
 
     #[test]
     fn missing_parts_are_refused() {
         for text in ["$7$", "$7$5", "$7$5$AAAA"] {
-            assert!(
-                matches!(text.parse::<PasswordHash>(), Err(HashError::Form(_))),
-                "{text}"
-            );
+            assert!(matches!(text.parse::<PasswordHash>(), Err(HashError::Form(_))), "{text}");
         }
-        assert_eq!(
-            "$7$5$AAAA$".parse::<PasswordHash>(),
-            Err(HashError::Encoding("hash"))
-        );
+        assert_eq!("$7$5$AAAA$".parse::<PasswordHash>(), Err(HashError::Encoding("hash")));
     }
 }

@@ -17,18 +17,12 @@ pub(super) struct Sha512Hash {
 
 impl Sha512Hash {
     pub(super) fn create(password: &[u8], salt: Vec<u8>) -> Sha512Hash {
-        Sha512Hash {
-            digest: digest(password, &salt),
-            salt: salt.into(),
-        }
+        Sha512Hash { digest: digest(password, &salt), salt: salt.into() }
     }
 
     pub(super) fn parse(rest: &str) -> Result<Sha512Hash, HashError> {
         let (salt, digest) = rest.split_once('$').ok_or(HashError::Form("$6$SALT$HASH"))?;
-        Ok(Sha512Hash {
-            salt: decode_salt(salt)?.into(),
-            digest: decode_digest(digest)?,
-        })
+        Ok(Sha512Hash { salt: decode_salt(salt)?.into(), digest: decode_digest(digest)? })
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
@@ -41,21 +35,12 @@ impl Sha512Hash {
 }
 
 fn digest(password: &[u8], salt: &[u8]) -> [u8; DIGEST_BYTES] {
-    Sha512::new()
-        .chain_update(password)
-        .chain_update(salt)
-        .finalize()
-        .into()
+    Sha512::new().chain_update(password).chain_update(salt).finalize().into()
 }
 
 impl fmt::Display for Sha512Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "$6${}${}",
-            STANDARD.encode(&self.salt),
-            STANDARD.encode(self.digest)
-        )
+        write!(f, "$6${}${}", STANDARD.encode(&self.salt), STANDARD.encode(self.digest))
     }
 }
 

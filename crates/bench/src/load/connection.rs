@@ -49,13 +49,7 @@ impl Connection {
     ) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Connection {
-            stream,
-            out: Vec::new(),
-            sent: 0,
-            blocked: false,
-            partial: Vec::new(),
-        })
+        Ok(Connection { stream, out: Vec::new(), sent: 0, blocked: false, partial: Vec::new() })
     }
 
     /// One read into `scratch`, behind what [`keep`](Self::keep) kept.
@@ -65,30 +59,17 @@ impl Connection {
     pub(crate) fn read<'a>(&mut self, scratch: &'a mut [u8]) -> io::Result<Input<'a>> {
         let kept = self.partial.len();
         if kept >= scratch.len() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a frame larger than the read buffer",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame larger than the read buffer"));
         }
         scratch[..kept].copy_from_slice(&self.partial);
         self.partial.clear();
         let len = match self.stream.read(&mut scratch[kept..]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(len) => len,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                0
-            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
             Err(error) => return Err(error),
         };
-        Ok(Input {
-            bytes: &scratch[..kept + len],
-            more: kept + len == scratch.len(),
-        })
+        Ok(Input { bytes: &scratch[..kept + len], more: kept + len == scratch.len() })
     }
 
     /// Keeps the beginning of a frame for the next read.
@@ -111,11 +92,7 @@ impl Connection {
         }
         match self.stream.write(&self.out[self.sent..]) {
             Ok(len) => self.sent += len,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }
         if self.sent == self.out.len() {

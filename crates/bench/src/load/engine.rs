@@ -65,23 +65,13 @@ impl Engine {
     pub(super) fn tick_every(&mut self, period: Duration) -> Result<(), BenchError> {
         let what = || "making a timer".to_owned();
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)
-            .map_err(Into::into)
-            .tried(what)?;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags).map_err(Into::into).tried(what)?;
         let period =
             Timespec::try_from(period).map_err(|_| BenchError::Usage("too slow a pace".to_owned()))?;
-        let spec = Itimerspec {
-            it_interval: period,
-            it_value: period,
-        };
-        timerfd_settime(&timer, TimerfdTimerFlags::empty(), &spec)
-            .map_err(Into::into)
-            .tried(what)?;
+        let spec = Itimerspec { it_interval: period, it_value: period };
+        timerfd_settime(&timer, TimerfdTimerFlags::empty(), &spec).map_err(Into::into).tried(what)?;
         let mut source = SourceFd(&timer.as_raw_fd());
-        self.poll
-            .registry()
-            .register(&mut source, TIMER, Interest::READABLE)
-            .tried(what)?;
+        self.poll.registry().register(&mut source, TIMER, Interest::READABLE).tried(what)?;
         self.timer = Some(timer);
         Ok(())
     }
@@ -93,11 +83,7 @@ impl Engine {
 
     /// One turn: waits until something comes, at most `wait`, handles it, and sends.
     pub(super) fn turn(&mut self, wait: Duration, handler: &mut impl Handler) -> Result<Turn, BenchError> {
-        let wait = if self.more.is_empty() {
-            wait
-        } else {
-            Duration::ZERO
-        };
+        let wait = if self.more.is_empty() { wait } else { Duration::ZERO };
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => {
                 return Err(error).tried(|| "polling".to_owned());
@@ -114,9 +100,7 @@ impl Engine {
                 continue;
             }
             if event.is_writable() {
-                self.connections[number]
-                    .unblock()
-                    .map_err(|error| broke_off(number, &error))?;
+                self.connections[number].unblock().map_err(|error| broke_off(number, &error))?;
             }
             if event.is_readable() && !readable[..held_back].contains(&number) {
                 readable.push(number);
@@ -139,9 +123,7 @@ impl Engine {
 
     fn read(&mut self, number: usize, handler: &mut impl Handler) -> Result<u64, BenchError> {
         let connection = &mut self.connections[number];
-        let input = connection
-            .read(&mut self.scratch)
-            .map_err(|error| broke_off(number, &error))?;
+        let input = connection.read(&mut self.scratch).map_err(|error| broke_off(number, &error))?;
         let mut rest = input.bytes;
         let mut frames = 0;
         while let Step::Frame(frame) =
@@ -172,11 +154,7 @@ impl Engine {
                 greeting.connect(number, self.connections[number].out())?;
             }
             self.flush()?;
-            let mut opening = Opening {
-                greeting,
-                first,
-                open: 0,
-            };
+            let mut opening = Opening { greeting, first, open: 0 };
             self.turn_until(&mut opening, |opening| (count - opening.open) as u64)?;
         }
         Ok(())
@@ -193,10 +171,7 @@ impl Engine {
             if self.turn(PATIENCE, handler)?.frames > 0 {
                 last = Instant::now();
             } else if last.elapsed() >= PATIENCE {
-                return Err(BenchError::Stalled {
-                    within: PATIENCE,
-                    missing: missing(handler),
-                });
+                return Err(BenchError::Stalled { within: PATIENCE, missing: missing(handler) });
             }
         }
         Ok(())
@@ -218,17 +193,12 @@ fn broke_off(number: usize, error: &std::io::Error) -> BenchError {
 }
 
 fn malformed(number: usize, error: &pondhawk_codec::Malformed) -> BenchError {
-    BenchError::Broker(format!(
-        "connection {number} got bytes that are not MQTT: {error}"
-    ))
+    BenchError::Broker(format!("connection {number} got bytes that are not MQTT: {error}"))
 }
 
 /// A frame that came where none of its kind belongs.
 pub(super) fn unexpected(number: usize, frame: &Frame<'_>) -> BenchError {
-    BenchError::Broker(format!(
-        "connection {number} got an unexpected {}",
-        frame.packet_type.name()
-    ))
+    BenchError::Broker(format!("connection {number} got an unexpected {}", frame.packet_type.name()))
 }
 
 /// How connections begin.
@@ -260,19 +230,12 @@ impl Greeting<'_> {
     }
 
     fn subscribe(&self, filter: &str, out: &mut Vec<u8>) -> Result<(), BenchError> {
-        let options = SubscribeOptions {
-            qos: self.qos,
-            ..SubscribeOptions::default()
-        };
+        let options = SubscribeOptions { qos: self.qos, ..SubscribeOptions::default() };
         let mut payload = Vec::new();
         FilterList::push(SubscribeFilter { filter, options }, &mut payload).map_err(too_large)?;
         let filters = FilterList::check(&payload, self.version)
             .map_err(|error| BenchError::Usage(format!("filter {filter}: {error}")))?;
-        let subscribe = Subscribe {
-            packet_id: PacketId::MIN,
-            properties: Properties::EMPTY,
-            filters,
-        };
+        let subscribe = Subscribe { packet_id: PacketId::MIN, properties: Properties::EMPTY, filters };
         subscribe.encode(self.version, out).map_err(too_large)
     }
 }

@@ -36,9 +36,7 @@ pub(super) fn measure(idle: &Idle, broker: &Running) -> Result<Figures, BenchErr
     // The answer to the last and to the first client says that the broker has done all before.
     let mut pongs = Pongs(0);
     for number in [0, clients] {
-        engine
-            .out(number)
-            .extend_from_slice(&[PacketType::Pingreq.first_byte(), 0]);
+        engine.out(number).extend_from_slice(&[PacketType::Pingreq.first_byte(), 0]);
     }
     engine.flush()?;
     engine.turn_until(&mut pongs, |pongs| 2 - pongs.0)?;
@@ -67,10 +65,7 @@ fn connections_allowed(asked: usize) -> Result<usize, BenchError> {
 /// Raises the limit on descriptors as far as it goes, for this process and the brokers that it starts.
 pub(crate) fn raise_descriptor_limit() -> Result<(), BenchError> {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     setrlimit(Resource::Nofile, raised)
         .map_err(Into::into)
         .tried(|| "raising the limit on descriptors".to_owned())
@@ -99,10 +94,7 @@ mod tests {
     #[test]
     fn connections_are_counted_and_cost_time() {
         let relay = Contender::Relay.start().expect("a free port");
-        let idle = Idle {
-            connections: 100,
-            subscribed: true,
-        };
+        let idle = Idle { connections: 100, subscribed: true };
         let figures = measure(&idle, &relay).expect("all are answered");
         assert!(figures[&Metric::CpuPerConnect] > 0.0);
         // The relay lives in this process, whose memory says nothing.

@@ -64,11 +64,7 @@ mod tests {
     }
 
     fn faults(lost: u64, doubled: u64, disordered: u64) -> Faults {
-        Faults {
-            lost,
-            doubled,
-            disordered,
-        }
+        Faults { lost, doubled, disordered }
     }
 
     #[test]

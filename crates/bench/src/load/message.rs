@@ -63,12 +63,7 @@ impl Template {
             .expect("the workload table holds no message larger than MQTT's limit");
         let payload_at = frame.len() - traffic.payload_bytes;
         let block = properties.map_or(0, |_| 1);
-        Template {
-            frame,
-            id_at: acknowledged.then(|| payload_at - block - 2),
-            payload_at,
-            flow,
-        }
+        Template { frame, id_at: acknowledged.then(|| payload_at - block - 2), payload_at, flow }
     }
 
     /// Appends message `number`.
@@ -79,11 +74,7 @@ impl Template {
             let id = (number % u64::from(u16::MAX)) as u16 + 1;
             out[start + at..start + at + 2].copy_from_slice(&id.to_be_bytes());
         }
-        let stamp = Stamp {
-            flow: self.flow,
-            number,
-            sent_at,
-        };
+        let stamp = Stamp { flow: self.flow, number, sent_at };
         stamp.write(&mut out[start + self.payload_at..]);
     }
 }
@@ -114,11 +105,7 @@ mod tests {
             assert_eq!((publish.topic, publish.qos), ("bench/7", traffic.qos));
             assert_eq!(publish.packet_id.is_some(), traffic.qos != Qos::AtMostOnce);
             assert_eq!(publish.payload.len(), traffic.payload_bytes);
-            let stamp = Stamp {
-                flow: 7,
-                number: 65_535,
-                sent_at: 123,
-            };
+            let stamp = Stamp { flow: 7, number: 65_535, sent_at: 123 };
             assert_eq!(Stamp::read(publish.payload), Some(stamp));
         }
     }

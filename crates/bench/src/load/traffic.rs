@@ -59,19 +59,12 @@ fn figures(before: &Snapshot, after: &Snapshot, latencies: &mut [u64]) -> Figure
     let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
     let generator = after.generator.since(&before.generator).as_secs_f64();
     let mut figures = Figures::from([
-        (
-            Metric::CpuPerDelivery,
-            micros(after.broker.since(&before.broker)) / deliveries,
-        ),
+        (Metric::CpuPerDelivery, micros(after.broker.since(&before.broker)) / deliveries),
         (Metric::Throughput, deliveries / elapsed),
         (Metric::GeneratorLoad, 100.0 * generator / elapsed),
     ]);
     latencies.sort_unstable();
-    let shares = [
-        (Metric::LatencyP50, 0.5),
-        (Metric::LatencyP99, 0.99),
-        (Metric::LatencyP999, 0.999),
-    ];
+    let shares = [(Metric::LatencyP50, 0.5), (Metric::LatencyP99, 0.99), (Metric::LatencyP999, 0.999)];
     for (metric, share) in shares {
         if let Some(nanos) = percentile(latencies, share) {
             figures.insert(metric, nanos as f64 / 1e3);
@@ -107,11 +100,7 @@ impl<'a> Run<'a> {
             qos: traffic.qos,
         };
         engine.open(addr, &subscribers)?;
-        let publishers = Greeting {
-            clients: traffic.publishers,
-            filter: &|_| None,
-            ..subscribers
-        };
+        let publishers = Greeting { clients: traffic.publishers, filter: &|_| None, ..subscribers };
         engine.open(addr, &publishers)?;
         if let Some(pace) = traffic.pace {
             engine.tick_every(pace)?;
@@ -142,10 +131,7 @@ impl<'a> Run<'a> {
             if turn.frames > 0 || self.books.owed() == 0 {
                 last = now;
             } else if now.duration_since(last) > PATIENCE {
-                return Err(BenchError::Stalled {
-                    within: PATIENCE,
-                    missing: self.books.owed(),
-                });
+                return Err(BenchError::Stalled { within: PATIENCE, missing: self.books.owed() });
             }
         }
         Ok(())
@@ -153,11 +139,7 @@ impl<'a> Run<'a> {
 
     /// Fills the publishers' windows.
     fn top_up(&mut self) {
-        let allowed = if self.traffic.pace.is_some() {
-            self.due
-        } else {
-            u64::MAX
-        };
+        let allowed = if self.traffic.pace.is_some() { self.due } else { u64::MAX };
         let sent_at = self.books.clock();
         for (flow, template) in self.templates.iter().enumerate() {
             let room = self.traffic.window.saturating_sub(self.books.on_the_way(flow));
@@ -184,8 +166,7 @@ impl<'a> Run<'a> {
         }
         self.engine.flush()?;
         let all = self.traffic.subscribers as u64;
-        self.engine
-            .turn_until(&mut self.books, |books| all - books.pongs)?;
+        self.engine.turn_until(&mut self.books, |books| all - books.pongs)?;
         self.books.audit()
     }
 }
@@ -277,9 +258,7 @@ impl Books {
     fn owed(&self) -> u64 {
         let owed = |flow: usize| {
             let Flow { sent, unacknowledged } = self.flows[flow];
-            let missing = self
-                .readers(flow)
-                .map(|ledger| sent.saturating_sub(ledger.complete()));
+            let missing = self.readers(flow).map(|ledger| sent.saturating_sub(ledger.complete()));
             missing.sum::<u64>() + unacknowledged
         };
         (0..self.flows.len()).map(owed).sum()
@@ -303,11 +282,7 @@ impl Books {
         if faults == Faults::default() {
             return Ok(());
         }
-        Err(BenchError::Void {
-            lost: faults.lost,
-            doubled: faults.doubled,
-            disordered: faults.disordered,
-        })
+        Err(BenchError::Void { lost: faults.lost, doubled: faults.doubled, disordered: faults.disordered })
     }
 
     /// A message arrived at a subscriber.
@@ -399,13 +374,6 @@ mod tests {
             }
         }
         assert_eq!((books.on_the_way(0), books.owed()), (2, 2));
-        assert!(matches!(
-            books.audit(),
-            Err(BenchError::Void {
-                lost: 1,
-                doubled: 0,
-                disordered: 0
-            })
-        ));
+        assert!(matches!(books.audit(), Err(BenchError::Void { lost: 1, doubled: 0, disordered: 0 })));
     }
 }

@@ -25,11 +25,7 @@ impl<'a> Ack<'a> {
     /// An acknowledgement without properties.
     #[must_use]
     pub fn new(packet_id: PacketId, code: ReasonCode) -> Self {
-        Ack {
-            packet_id,
-            code,
-            properties: Properties::EMPTY,
-        }
+        Ack { packet_id, code, properties: Properties::EMPTY }
     }
 
     pub(super) fn decode(

@@ -25,10 +25,7 @@ impl<'a> Auth<'a> {
         if !version.has_properties() {
             return Err(reader.fail(Kind::PacketType));
         }
-        let mut packet = Auth {
-            code: reason::SUCCESS,
-            properties: Properties::EMPTY,
-        };
+        let mut packet = Auth { code: reason::SUCCESS, properties: Properties::EMPTY };
         if !reader.is_empty() {
             packet.code = ReasonCode(reader.u8()?);
             if !packet.code.allowed_in(PacketType::Auth) {

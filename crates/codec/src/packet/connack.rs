@@ -34,19 +34,11 @@ impl<'a> Connack<'a> {
             Properties::EMPTY
         };
         reader.end()?;
-        let known = if version.has_properties() {
-            code.allowed_in(PacketType::Connack)
-        } else {
-            code.0 <= 5
-        };
+        let known = if version.has_properties() { code.allowed_in(PacketType::Connack) } else { code.0 <= 5 };
         if !known {
             return Err(Malformed::new(Kind::ReasonCode, 1));
         }
-        Ok(Connack {
-            session_present: flags == 1,
-            code,
-            properties,
-        })
+        Ok(Connack { session_present: flags == 1, code, properties })
     }
 
     /// Appends the packet's frame to `out`.

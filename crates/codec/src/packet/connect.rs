@@ -173,21 +173,9 @@ fn read_rest<'a>(reader: &mut Reader<'a>, version: Version, bridge: bool) -> Res
     let keep_alive = reader.u16()?;
     let properties = read_properties(reader, version, Place::Packet(PacketType::Connect))?;
     let client_id = reader.string()?;
-    let will = if flags & WILL != 0 {
-        Some(read_will(reader, flags, version)?)
-    } else {
-        None
-    };
-    let username = if flags & USERNAME != 0 {
-        Some(reader.string()?)
-    } else {
-        None
-    };
-    let password = if flags & PASSWORD != 0 {
-        Some(reader.binary()?)
-    } else {
-        None
-    };
+    let will = if flags & WILL != 0 { Some(read_will(reader, flags, version)?) } else { None };
+    let username = if flags & USERNAME != 0 { Some(reader.string()?) } else { None };
+    let password = if flags & PASSWORD != 0 { Some(reader.binary()?) } else { None };
     reader.end()?;
     Ok(Connect {
         version,
@@ -232,9 +220,5 @@ fn read_properties<'a>(
     version: Version,
     place: Place,
 ) -> Result<Properties<'a>, Malformed> {
-    if version.has_properties() {
-        Properties::read(reader, place)
-    } else {
-        Ok(Properties::EMPTY)
-    }
+    if version.has_properties() { Properties::read(reader, place) } else { Ok(Properties::EMPTY) }
 }

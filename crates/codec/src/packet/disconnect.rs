@@ -23,10 +23,7 @@ impl<'a> Disconnect<'a> {
     /// A DISCONNECT without properties.
     #[must_use]
     pub fn new(code: ReasonCode) -> Self {
-        Disconnect {
-            code,
-            properties: Properties::EMPTY,
-        }
+        Disconnect { code, properties: Properties::EMPTY }
     }
 
     pub(super) fn decode(body: &'a [u8], version: Version) -> Result<Self, Malformed> {

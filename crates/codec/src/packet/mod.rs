@@ -127,9 +127,5 @@ impl<'a> Packet<'a> {
 }
 
 fn bodyless<'a>(body: &[u8], packet: Packet<'a>) -> Result<Packet<'a>, Malformed> {
-    if body.is_empty() {
-        Ok(packet)
-    } else {
-        Err(Malformed::new(Kind::TrailingBytes, 0))
-    }
+    if body.is_empty() { Ok(packet) } else { Err(Malformed::new(Kind::TrailingBytes, 0)) }
 }

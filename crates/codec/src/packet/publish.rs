@@ -51,11 +51,7 @@ impl<'a> Publish<'a> {
             Err(Kind::TopicEmpty) if version.has_properties() => {}
             checked => checked.map_err(|kind| topic_at.fail(kind))?,
         }
-        let packet_id = if qos == Qos::AtMostOnce {
-            None
-        } else {
-            Some(reader.packet_id()?)
-        };
+        let packet_id = if qos == Qos::AtMostOnce { None } else { Some(reader.packet_id()?) };
         let properties = if version.has_properties() {
             Properties::read(&mut reader, Place::Packet(PacketType::Publish))?
         } else {

@@ -38,11 +38,7 @@ impl<'a> Suback<'a> {
         if !codes.iter().all(|code| is_legal(ReasonCode(*code), version)) {
             return Err(codes_at.fail(Kind::ReasonCode));
         }
-        Ok(Suback {
-            packet_id,
-            properties,
-            codes,
-        })
+        Ok(Suback { packet_id, properties, codes })
     }
 
     /// Appends the packet's frame to `out`.

@@ -132,11 +132,7 @@ impl<'a> FilterList<'a> {
     pub fn iter(self) -> impl Iterator<Item = SubscribeFilter<'a>> {
         let mut reader = Reader::new(self.bytes);
         core::iter::from_fn(move || {
-            if reader.is_empty() {
-                None
-            } else {
-                read_filter(&mut reader, self.version).ok()
-            }
+            if reader.is_empty() { None } else { read_filter(&mut reader, self.version).ok() }
         })
     }
 }
@@ -163,11 +159,7 @@ impl<'a> Subscribe<'a> {
         } else {
             Properties::EMPTY
         };
-        Ok(Subscribe {
-            packet_id,
-            properties,
-            filters: FilterList::check(reader.rest(), version)?,
-        })
+        Ok(Subscribe { packet_id, properties, filters: FilterList::check(reader.rest(), version)? })
     }
 
     /// Appends the packet's frame to `out`.

@@ -24,11 +24,8 @@ pub struct Unsuback<'a> {
 impl<'a> Unsuback<'a> {
     pub(super) fn decode(body: &'a [u8], version: Version) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body);
-        let mut packet = Unsuback {
-            packet_id: reader.packet_id()?,
-            properties: Properties::EMPTY,
-            codes: &[],
-        };
+        let mut packet =
+            Unsuback { packet_id: reader.packet_id()?, properties: Properties::EMPTY, codes: &[] };
         if version.has_properties() {
             packet.properties = Properties::read(&mut reader, Place::Packet(PacketType::Unsuback))?;
             let codes_at = reader;
@@ -37,11 +34,7 @@ impl<'a> Unsuback<'a> {
                 return Err(codes_at.fail(Kind::Truncated));
             }
             // [MQTT-3.11.3-2]
-            if !packet
-                .codes
-                .iter()
-                .all(|code| ReasonCode(*code).allowed_in(PacketType::Unsuback))
-            {
+            if !packet.codes.iter().all(|code| ReasonCode(*code).allowed_in(PacketType::Unsuback)) {
                 return Err(codes_at.fail(Kind::ReasonCode));
             }
         }

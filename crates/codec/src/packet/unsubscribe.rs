@@ -55,13 +55,7 @@ impl<'a> UnsubscribeList<'a> {
     /// The filters in the client's order.
     pub fn iter(self) -> impl Iterator<Item = &'a str> {
         let mut reader = Reader::new(self.bytes);
-        core::iter::from_fn(move || {
-            if reader.is_empty() {
-                None
-            } else {
-                reader.string().ok()
-            }
-        })
+        core::iter::from_fn(move || if reader.is_empty() { None } else { reader.string().ok() })
     }
 }
 
@@ -80,11 +74,7 @@ impl<'a> Unsubscribe<'a> {
         } else {
             Properties::EMPTY
         };
-        Ok(Unsubscribe {
-            packet_id,
-            properties,
-            filters: UnsubscribeList::check(reader.rest())?,
-        })
+        Ok(Unsubscribe { packet_id, properties, filters: UnsubscribeList::check(reader.rest())? })
     }
 
     /// Appends the packet's frame to `out`.

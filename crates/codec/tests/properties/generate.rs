@@ -33,23 +33,15 @@ fn data() -> impl Strategy<Value = Vec<u8>> {
 
 fn topic() -> impl Strategy<Value = String> {
     let wild = |c: &char| *c == '+' || *c == '#';
-    vec(character(), 1..16).prop_map(move |chars| {
-        chars
-            .into_iter()
-            .map(|c| if wild(&c) { '/' } else { c })
-            .collect()
-    })
+    vec(character(), 1..16)
+        .prop_map(move |chars| chars.into_iter().map(|c| if wild(&c) { '/' } else { c }).collect())
 }
 
 /// A filter; the bool says whether it is shared.
 fn filter() -> impl Strategy<Value = (String, bool)> {
     let level = prop_oneof![3 => "[a-z0-9$ ]{0,4}", 1 => Just("+".to_owned())];
-    (
-        vec(level, 1..5),
-        any::<bool>(),
-        option::weighted(0.2, "[a-z0-9]{1,3}"),
-    )
-        .prop_map(|(mut levels, rest, share)| {
+    (vec(level, 1..5), any::<bool>(), option::weighted(0.2, "[a-z0-9]{1,3}")).prop_map(
+        |(mut levels, rest, share)| {
             if rest {
                 levels.push("#".to_owned());
             }
@@ -61,7 +53,8 @@ fn filter() -> impl Strategy<Value = (String, bool)> {
                 Some(name) => (format!("$share/{name}/{filter}"), true),
                 None => (filter, false),
             }
-        })
+        },
+    )
 }
 
 fn options(version: Version, shared: bool) -> BoxedStrategy<u8> {
@@ -88,25 +81,14 @@ pub fn value(form: Form) -> BoxedStrategy<Value> {
         Form::Four(zero) => (u32::from(least(zero))..).prop_map(Value::Four).boxed(),
         Form::Varint => prop_oneof![
             1u32..=268_435_455,
-            select(vec![
-                1,
-                127,
-                128,
-                16_383,
-                16_384,
-                2_097_151,
-                2_097_152,
-                268_435_455
-            ]),
+            select(vec![1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, 268_435_455]),
         ]
         .prop_map(Value::Varint)
         .boxed(),
         Form::Text => text().prop_map(Value::Text).boxed(),
         Form::Topic => topic().prop_map(Value::Text).boxed(),
         Form::Data => data().prop_map(Value::Data).boxed(),
-        Form::Pair => (text(), text())
-            .prop_map(|(key, value)| Value::Pair(key, value))
-            .boxed(),
+        Form::Pair => (text(), text()).prop_map(|(key, value)| Value::Pair(key, value)).boxed(),
     }
 }
 
@@ -120,11 +102,7 @@ fn properties(version: Version, place: Place) -> BoxedStrategy<Vec<OwnedProperty
     if version != Version::V5 || rows.is_empty() {
         return Just(Vec::new()).boxed();
     }
-    let twice: Vec<_> = rows
-        .iter()
-        .copied()
-        .filter(|(id, _)| repeats(*id, place))
-        .collect();
+    let twice: Vec<_> = rows.iter().copied().filter(|(id, _)| repeats(*id, place)).collect();
     let count = rows.len();
     (subsequence(rows, 0..=count), vec(select(twice), 0..3))
         .prop_map(|(once, again)| [once, again].concat())
@@ -139,69 +117,38 @@ fn properties(version: Version, place: Place) -> BoxedStrategy<Vec<OwnedProperty
 
 /// Authentication data needs a method beside it.
 fn with_method(mut properties: Vec<OwnedProperty>) -> Vec<OwnedProperty> {
-    let has = |id| {
-        properties
-            .iter()
-            .any(|property: &OwnedProperty| property.id == id)
-    };
+    let has = |id| properties.iter().any(|property: &OwnedProperty| property.id == id);
     if has(0x16) && !has(0x15) {
-        properties.push(OwnedProperty {
-            id: 0x15,
-            value: Value::Text("SCRAM-SHA-256".to_owned()),
-        });
+        properties.push(OwnedProperty { id: 0x15, value: Value::Text("SCRAM-SHA-256".to_owned()) });
     }
     properties
 }
 
 fn will(version: Version) -> impl Strategy<Value = OwnedWill> {
-    (
-        properties(version, Place::Will),
-        topic(),
-        data(),
-        qos(),
-        any::<bool>(),
+    (properties(version, Place::Will), topic(), data(), qos(), any::<bool>()).prop_map(
+        |(properties, topic, payload, qos, retain)| OwnedWill { properties, topic, payload, qos, retain },
     )
-        .prop_map(|(properties, topic, payload, qos, retain)| OwnedWill {
-            properties,
-            topic,
-            payload,
-            qos,
-            retain,
-        })
 }
 
 fn connect(version: Version) -> impl Strategy<Value = Model> {
     let identity = (text(), option::of(text()), option::of(data()));
-    (
-        any::<bool>(),
-        any::<bool>(),
-        any::<u16>(),
-        identity,
-        option::of(will(version)),
+    (any::<bool>(), any::<bool>(), any::<u16>(), identity, option::of(will(version))).prop_map(
+        move |(bridge, clean_start, keep_alive, (client_id, username, password), will)| Model::Connect {
+            bridge: bridge && version != Version::V5,
+            clean_start,
+            keep_alive,
+            client_id,
+            will,
+            // A password alone is legal in MQTT 5.0 only. [MQTT-3.1.2-22 of 3.1.1]
+            password: password.filter(|_| version == Version::V5 || username.is_some()),
+            username,
+        },
     )
-        .prop_map(
-            move |(bridge, clean_start, keep_alive, (client_id, username, password), will)| Model::Connect {
-                bridge: bridge && version != Version::V5,
-                clean_start,
-                keep_alive,
-                client_id,
-                will,
-                // A password alone is legal in MQTT 5.0 only. [MQTT-3.1.2-22 of 3.1.1]
-                password: password.filter(|_| version == Version::V5 || username.is_some()),
-                username,
-            },
-        )
 }
 
 fn publish() -> impl Strategy<Value = Model> {
     (any::<bool>(), qos(), any::<bool>(), topic(), data()).prop_map(|(dup, qos, retain, topic, payload)| {
-        Model::Publish {
-            dup: dup && qos != Qos::AtMostOnce,
-            qos,
-            retain,
-            topic,
-            payload,
-        }
+        Model::Publish { dup: dup && qos != Qos::AtMostOnce, qos, retain, topic, payload }
     })
 }
 
@@ -220,10 +167,7 @@ fn model(version: Version, packet_type: PacketType) -> BoxedStrategy<Model> {
     match packet_type {
         PacketType::Connect => connect(version).boxed(),
         PacketType::Connack => (any::<bool>(), code)
-            .prop_map(|(session_present, code)| Model::Connack {
-                session_present,
-                code,
-            })
+            .prop_map(|(session_present, code)| Model::Connack { session_present, code })
             .boxed(),
         PacketType::Publish => publish().boxed(),
         PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp => {
@@ -235,9 +179,9 @@ fn model(version: Version, packet_type: PacketType) -> BoxedStrategy<Model> {
             vec(one, 1..4).prop_map(Model::Subscribe).boxed()
         }
         PacketType::Suback => vec(code, 1..4).prop_map(Model::Suback).boxed(),
-        PacketType::Unsubscribe => vec(filter().prop_map(|(filter, _)| filter), 1..4)
-            .prop_map(Model::Unsubscribe)
-            .boxed(),
+        PacketType::Unsubscribe => {
+            vec(filter().prop_map(|(filter, _)| filter), 1..4).prop_map(Model::Unsubscribe).boxed()
+        }
         PacketType::Unsuback if version == Version::V5 => vec(code, 1..4).prop_map(Model::Unsuback).boxed(),
         PacketType::Unsuback => Just(Model::Unsuback(Vec::new())).boxed(),
         PacketType::Pingreq => Just(Model::Pingreq).boxed(),
@@ -251,11 +195,7 @@ fn model(version: Version, packet_type: PacketType) -> BoxedStrategy<Model> {
 pub fn sample() -> impl Strategy<Value = Sample> {
     (select(VERSIONS.to_vec()), select(PacketType::ALL.to_vec())).prop_flat_map(|(version, packet_type)| {
         // AUTH is new in MQTT 5.0.
-        let version = if packet_type == PacketType::Auth {
-            Version::V5
-        } else {
-            version
-        };
+        let version = if packet_type == PacketType::Auth { Version::V5 } else { version };
         let place = Place::Packet(packet_type);
         (model(version, packet_type), properties(version, place), 1u16..).prop_map(
             move |(model, properties, id)| Sample {

@@ -194,26 +194,15 @@ impl Sample {
     pub fn view<R>(&self, see: impl FnOnce(View<'_>) -> R) -> R {
         let block = block(&self.properties);
         let properties = block.as_properties();
-        let Sample {
-            version, packet_id, ..
-        } = *self;
+        let Sample { version, packet_id, .. } = *self;
         let packet = match &self.model {
             Model::Connect { .. } => return self.view_connect(properties, see),
-            Model::Connack {
-                session_present,
-                code,
-            } => Packet::Connack(Connack {
+            Model::Connack { session_present, code } => Packet::Connack(Connack {
                 session_present: *session_present,
                 code: ReasonCode(*code),
                 properties,
             }),
-            Model::Publish {
-                dup,
-                qos,
-                retain,
-                topic,
-                payload,
-            } => Packet::Publish(Publish {
+            Model::Publish { dup, qos, retain, topic, payload } => Packet::Publish(Publish {
                 dup: *dup,
                 qos: *qos,
                 retain: *retain,
@@ -224,23 +213,12 @@ impl Sample {
             }),
             Model::Ack(packet_type, code) => {
                 let code = ReasonCode(*code);
-                ack(
-                    *packet_type,
-                    Ack {
-                        packet_id,
-                        code,
-                        properties,
-                    },
-                )
+                ack(*packet_type, Ack { packet_id, code, properties })
             }
             Model::Subscribe(filters) => {
                 let payload = subscribe_payload(filters, version);
                 let filters = FilterList::check(&payload, version).expect("generated legal");
-                return see(View::Packet(Packet::Subscribe(Subscribe {
-                    packet_id,
-                    properties,
-                    filters,
-                })));
+                return see(View::Packet(Packet::Subscribe(Subscribe { packet_id, properties, filters })));
             }
             Model::Unsubscribe(filters) => {
                 let mut payload = Vec::new();
@@ -254,47 +232,23 @@ impl Sample {
                     filters,
                 })));
             }
-            Model::Suback(codes) => Packet::Suback(Suback {
-                packet_id,
-                properties,
-                codes,
-            }),
-            Model::Unsuback(codes) => Packet::Unsuback(Unsuback {
-                packet_id,
-                properties,
-                codes,
-            }),
+            Model::Suback(codes) => Packet::Suback(Suback { packet_id, properties, codes }),
+            Model::Unsuback(codes) => Packet::Unsuback(Unsuback { packet_id, properties, codes }),
             Model::Pingreq => Packet::Pingreq,
             Model::Pingresp => Packet::Pingresp,
-            Model::Disconnect(code) => Packet::Disconnect(Disconnect {
-                code: ReasonCode(*code),
-                properties,
-            }),
-            Model::Auth(code) => Packet::Auth(Auth {
-                code: ReasonCode(*code),
-                properties,
-            }),
+            Model::Disconnect(code) => Packet::Disconnect(Disconnect { code: ReasonCode(*code), properties }),
+            Model::Auth(code) => Packet::Auth(Auth { code: ReasonCode(*code), properties }),
         };
         see(View::Packet(packet))
     }
 
     fn view_connect<R>(&self, properties: Properties<'_>, see: impl FnOnce(View<'_>) -> R) -> R {
-        let Model::Connect {
-            bridge,
-            clean_start,
-            keep_alive,
-            client_id,
-            will,
-            username,
-            password,
-        } = &self.model
+        let Model::Connect { bridge, clean_start, keep_alive, client_id, will, username, password } =
+            &self.model
         else {
             panic!("not a CONNECT");
         };
-        let will_block = will
-            .as_ref()
-            .map(|will| block(&will.properties))
-            .unwrap_or_default();
+        let will_block = will.as_ref().map(|will| block(&will.properties)).unwrap_or_default();
         see(View::Connect(Connect {
             version: self.version,
             bridge: *bridge,
@@ -323,9 +277,7 @@ impl Sample {
     pub fn properties_belong(&self) -> bool {
         let letter = letter(Place::Packet(self.packet_type()));
         self.properties.iter().all(|property| {
-            crate::standard::PROPERTIES
-                .iter()
-                .any(|row| row.id == property.id && row.places.contains(letter))
+            crate::standard::PROPERTIES.iter().any(|row| row.id == property.id && row.places.contains(letter))
         })
     }
 }

@@ -23,20 +23,14 @@ fn example(row: &Row) -> OwnedProperty {
 /// Authentication data goes with a method.
 fn beside(row: &Row, place: Place) -> Vec<u8> {
     if row.id == 0x16 && row.places.contains(letter(place)) {
-        OwnedProperty {
-            id: 0x15,
-            value: Value::Text("m".to_owned()),
-        }
-        .bytes()
+        OwnedProperty { id: 0x15, value: Value::Text("m".to_owned()) }.bytes()
     } else {
         Vec::new()
     }
 }
 
 fn kind(block: &[u8], place: Place) -> Result<(), Kind> {
-    Properties::check(block, place)
-        .map(drop)
-        .map_err(|error| error.kind)
+    Properties::check(block, place).map(drop).map_err(|error| error.kind)
 }
 
 /// A whole packet with `block` as the properties of `place`; `None` if the packet has no properties at all.
@@ -44,11 +38,7 @@ fn packet_with(place: Place, block: &[u8]) -> Option<Vec<u8>> {
     let properties = [&varint(block.len())[..], block].concat();
     let body: Vec<Vec<u8>> = match place {
         Place::Will => {
-            vec![
-                b"\0\x04MQTT\x05\x06\0\0\0\0\0".to_vec(),
-                properties,
-                b"\0\x01t\0\0".to_vec(),
-            ]
+            vec![b"\0\x04MQTT\x05\x06\0\0\0\0\0".to_vec(), properties, b"\0\x01t\0\0".to_vec()]
         }
         Place::Packet(packet_type) => match packet_type {
             PacketType::Connect => vec![b"\0\x04MQTT\x05\x02\0\0".to_vec(), properties, b"\0\0".to_vec()],
@@ -78,27 +68,13 @@ fn each_of_the_432_pairs_is_accepted_or_refused_as_table_2_4_says() {
         let property = example(row);
         for place in places() {
             let legal = row.places.contains(letter(place));
-            let expected = if legal {
-                Ok(())
-            } else {
-                Err(Kind::PropertyMisplaced)
-            };
+            let expected = if legal { Ok(()) } else { Err(Kind::PropertyMisplaced) };
             let block = [property.bytes(), beside(row, place)].concat();
             assert_eq!(kind(&block, place), expected, "property {} in {place:?}", row.id);
-            assert_eq!(
-                property.as_property().allowed_in(place),
-                legal,
-                "property {} in {place:?}",
-                row.id
-            );
+            assert_eq!(property.as_property().allowed_in(place), legal, "property {} in {place:?}", row.id);
             if let Some(bytes) = packet_with(place, &block) {
                 let decoded = decode(&front(&bytes), Version::V5);
-                assert_eq!(
-                    decoded.is_ok(),
-                    legal,
-                    "property {} in {place:?}: {decoded:?}",
-                    row.id
-                );
+                assert_eq!(decoded.is_ok(), legal, "property {} in {place:?}: {decoded:?}", row.id);
             }
             pairs += 1;
         }
@@ -111,23 +87,12 @@ fn a_property_twice_is_refused_save_where_it_may_repeat() {
     for row in &PROPERTIES {
         for place in places().filter(|place| row.places.contains(letter(*place))) {
             let one = example(row).bytes();
-            let others = PROPERTIES
-                .iter()
-                .filter(|other| other.id != row.id && other.id != 0x16);
+            let others = PROPERTIES.iter().filter(|other| other.id != row.id && other.id != 0x16);
             let between = others
                 .filter(|other| other.places.contains(letter(place)))
                 .flat_map(|other| example(other).bytes());
-            let twice: Vec<u8> = one
-                .iter()
-                .copied()
-                .chain(between)
-                .chain(one.iter().copied())
-                .collect();
-            let expected = if repeats(row.id, place) {
-                Ok(())
-            } else {
-                Err(Kind::PropertyTwice)
-            };
+            let twice: Vec<u8> = one.iter().copied().chain(between).chain(one.iter().copied()).collect();
+            let expected = if repeats(row.id, place) { Ok(()) } else { Err(Kind::PropertyTwice) };
             assert_eq!(kind(&twice, place), expected, "property {} in {place:?}", row.id);
         }
     }
@@ -141,22 +106,13 @@ fn values_outside_the_range_are_refused() {
             Form::Two(false) => vec![Value::Two(0)],
             Form::Four(false) => vec![Value::Four(0)],
             Form::Varint => vec![Value::Varint(0)],
-            Form::Topic => ["", "a/+", "#"]
-                .map(|topic| Value::Text(topic.to_owned()))
-                .to_vec(),
+            Form::Topic => ["", "a/+", "#"].map(|topic| Value::Text(topic.to_owned())).to_vec(),
             Form::Two(true) | Form::Four(true) | Form::Text | Form::Data | Form::Pair => Vec::new(),
         };
         for place in places().filter(|place| row.places.contains(letter(*place))) {
             for value in &illegal {
-                let property = OwnedProperty {
-                    id: row.id,
-                    value: value.clone(),
-                };
-                assert_eq!(
-                    kind(&property.bytes(), place),
-                    Err(Kind::PropertyValue),
-                    "{property:?}"
-                );
+                let property = OwnedProperty { id: row.id, value: value.clone() };
+                assert_eq!(kind(&property.bytes(), place), Err(Kind::PropertyValue), "{property:?}");
             }
             let zero = match row.form {
                 Form::Flag => Value::Byte(0),
@@ -164,10 +120,7 @@ fn values_outside_the_range_are_refused() {
                 Form::Four(true) => Value::Four(0),
                 _ => continue,
             };
-            let property = OwnedProperty {
-                id: row.id,
-                value: zero,
-            };
+            let property = OwnedProperty { id: row.id, value: zero };
             assert_eq!(kind(&property.bytes(), place), Ok(()), "{property:?}");
         }
     }
@@ -186,39 +139,21 @@ fn identifiers_outside_the_table_are_unknown() {
 #[test]
 fn a_property_cut_short_is_refused_at_every_byte() {
     for row in &PROPERTIES {
-        let place = places()
-            .find(|place| row.places.contains(letter(*place)))
-            .expect("it has a place");
+        let place = places().find(|place| row.places.contains(letter(*place))).expect("it has a place");
         let bytes = example(row).bytes();
         for cut in 1..bytes.len() {
-            assert_eq!(
-                kind(&bytes[..cut], place),
-                Err(Kind::Truncated),
-                "{} at {cut}",
-                row.id
-            );
+            assert_eq!(kind(&bytes[..cut], place), Err(Kind::Truncated), "{} at {cut}", row.id);
         }
     }
 }
 
 #[test]
 fn strings_of_properties_are_mqtt_strings() {
-    let texts = PROPERTIES
-        .iter()
-        .filter(|row| matches!(row.form, Form::Text | Form::Topic));
+    let texts = PROPERTIES.iter().filter(|row| matches!(row.form, Form::Text | Form::Topic));
     for row in texts {
-        let place = places()
-            .find(|place| row.places.contains(letter(*place)))
-            .expect("it has a place");
-        for bad in [
-            &b"\0"[..],
-            b"\xed\xa0\x80",
-            b"\xc0\xaf",
-            b"\xff",
-            b"\xe2\x82",
-            b"\xef\xbf\xbf",
-            b"\x01",
-        ] {
+        let place = places().find(|place| row.places.contains(letter(*place))).expect("it has a place");
+        for bad in [&b"\0"[..], b"\xed\xa0\x80", b"\xc0\xaf", b"\xff", b"\xe2\x82", b"\xef\xbf\xbf", b"\x01"]
+        {
             let mut block = vec![row.id, 0, u8::try_from(bad.len()).expect("short")];
             block.extend_from_slice(bad);
             assert_eq!(kind(&block, place), Err(Kind::Utf8), "{} {bad:x?}", row.id);
@@ -247,12 +182,7 @@ fn hostile_block_lengths_are_refused_in_every_packet() {
         let whole = front(&empty).body.to_vec();
         // The one zero byte of the empty block stands where a mark of one property changes the packet.
         let marked = packet_with(place, b"\x26\0\0\0\0").expect("the place has properties");
-        let at = front(&marked)
-            .body
-            .iter()
-            .zip(&whole)
-            .position(|(a, b)| a != b)
-            .expect("they differ");
+        let at = front(&marked).body.iter().zip(&whole).position(|(a, b)| a != b).expect("they differ");
         for length in lengths {
             let body = [&whole[..at], length, &whole[at + 1..]].concat();
             let bytes = frame(empty[0], &body);
@@ -283,10 +213,7 @@ fn authentication_data_needs_a_method() {
 #[test]
 fn values_that_fit_no_packet_are_not_appended() {
     let long = "x".repeat(65_536);
-    let mut buf = block(&[OwnedProperty {
-        id: 3,
-        value: Value::Text("kept".to_owned()),
-    }]);
+    let mut buf = block(&[OwnedProperty { id: 3, value: Value::Text("kept".to_owned()) }]);
     let before = buf.clone();
     for value in [
         pondhawk_codec::Property::ContentType(&long),
@@ -315,12 +242,7 @@ fn each_packet_takes_its_own_reason_codes_and_no_others() {
             };
             let bytes = frame(packet_type.first_byte(), &body);
             let decoded = decode(&front(&bytes), Version::V5);
-            assert_eq!(
-                decoded.is_ok(),
-                legal.contains(&code),
-                "{} {code:#x}",
-                packet_type.name()
-            );
+            assert_eq!(decoded.is_ok(), legal.contains(&code), "{} {code:#x}", packet_type.name());
         }
     }
 }

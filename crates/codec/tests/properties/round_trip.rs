@@ -18,13 +18,9 @@ pub fn front(bytes: &[u8]) -> Frame<'_> {
 /// Decodes as the reader of a connection does; the error is told as text.
 pub fn decode<'a>(frame: &Frame<'a>, version: Version) -> Result<View<'a>, String> {
     if frame.packet_type == PacketType::Connect {
-        Connect::decode(frame)
-            .map(View::Connect)
-            .map_err(|error| format!("{error:?}"))
+        Connect::decode(frame).map(View::Connect).map_err(|error| format!("{error:?}"))
     } else {
-        Packet::decode(frame, version)
-            .map(View::Packet)
-            .map_err(|error| format!("{error:?}"))
+        Packet::decode(frame, version).map(View::Packet).map_err(|error| format!("{error:?}"))
     }
 }
 

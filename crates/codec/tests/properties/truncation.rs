@@ -13,11 +13,7 @@ use std::collections::BTreeSet;
 fn legal_ends(sample: &Sample, len: usize) -> BTreeSet<usize> {
     let block = match sample.version {
         Version::V5 => {
-            let block: usize = sample
-                .properties
-                .iter()
-                .map(|property| property.bytes().len())
-                .sum();
+            let block: usize = sample.properties.iter().map(|property| property.bytes().len()).sum();
             varint(block).len() + block
         }
         _ => 0,

@@ -20,21 +20,11 @@ struct Vector {
 }
 
 const fn good(name: &'static str, versions: &'static [Version], bytes: &'static [u8]) -> Vector {
-    Vector {
-        name,
-        versions,
-        bytes,
-        expected: Ok(()),
-    }
+    Vector { name, versions, bytes, expected: Ok(()) }
 }
 
 const fn bad(name: &'static str, versions: &'static [Version], bytes: &'static [u8], kind: Kind) -> Vector {
-    Vector {
-        name,
-        versions,
-        bytes,
-        expected: Err(kind),
-    }
+    Vector { name, versions, bytes, expected: Err(kind) }
 }
 
 /// Everything but CONNECT.
@@ -43,176 +33,54 @@ const PACKETS: &[Vector] = &[
     good("connack session present", V3, b"\x20\x02\x01\x00"),
     good("connack refused", V3, b"\x20\x02\x00\x05"),
     bad("connack return code 6", V3, b"\x20\x02\x00\x06", Kind::ReasonCode),
-    bad(
-        "connack reserved flags",
-        ALL,
-        b"\x20\x03\x02\x00\x00",
-        Kind::ConnackFlags,
-    ),
-    bad(
-        "connack with properties before 5",
-        V3,
-        b"\x20\x03\x00\x00\x00",
-        Kind::TrailingBytes,
-    ),
+    bad("connack reserved flags", ALL, b"\x20\x03\x02\x00\x00", Kind::ConnackFlags),
+    bad("connack with properties before 5", V3, b"\x20\x03\x00\x00\x00", Kind::TrailingBytes),
     good("connack of 5", V5, b"\x20\x03\x00\x87\x00"),
-    bad(
-        "connack of 5 without properties",
-        V5,
-        b"\x20\x02\x00\x00",
-        Kind::Truncated,
-    ),
+    bad("connack of 5 without properties", V5, b"\x20\x02\x00\x00", Kind::Truncated),
     good("publish", V3, b"\x30\x05\x00\x03a/bhi"),
     good("publish without payload", V3, b"\x31\x05\x00\x03a/b"),
     good("publish qos 1 dup", V3, b"\x3a\x07\x00\x03a/b\x00\x0ahi"),
     good("publish qos 2 of 5", V5, b"\x34\x08\x00\x03a/b\x00\x0a\x00hi"),
-    good(
-        "publish of 5 with an alias and no topic",
-        V5,
-        b"\x30\x08\x00\x00\x03\x23\x00\x01hi",
-    ),
+    good("publish of 5 with an alias and no topic", V5, b"\x30\x08\x00\x00\x03\x23\x00\x01hi"),
     bad("publish qos 3", ALL, b"\x36\x07\x00\x03a/b\x00\x0a", Kind::Qos),
-    bad(
-        "publish dup at qos 0",
-        ALL,
-        b"\x38\x05\x00\x03a/b",
-        Kind::DupAtQos0,
-    ),
-    bad(
-        "publish id 0",
-        ALL,
-        b"\x32\x08\x00\x03a/b\x00\x00\x00",
-        Kind::PacketIdZero,
-    ),
-    bad(
-        "publish empty topic before 5",
-        V3,
-        b"\x30\x03\x00\x00x",
-        Kind::TopicEmpty,
-    ),
-    bad(
-        "publish topic with #",
-        ALL,
-        b"\x30\x06\x00\x03a/#\x00",
-        Kind::TopicWildcard,
-    ),
-    bad(
-        "publish topic with +",
-        ALL,
-        b"\x30\x06\x00\x03a+b\x00",
-        Kind::TopicWildcard,
-    ),
-    bad(
-        "publish topic longer than the packet",
-        ALL,
-        b"\x30\x04\xff\xffab",
-        Kind::Truncated,
-    ),
-    bad(
-        "publish topic with NUL",
-        ALL,
-        b"\x30\x05\x00\x02a\x00\x00",
-        Kind::Utf8,
-    ),
-    bad(
-        "publish topic with surrogate",
-        ALL,
-        b"\x30\x06\x00\x03\xed\xa0\x80\x00",
-        Kind::Utf8,
-    ),
-    bad(
-        "publish topic with U+FFFE",
-        ALL,
-        b"\x30\x06\x00\x03\xef\xbf\xbe\x00",
-        Kind::Utf8,
-    ),
-    bad(
-        "publish topic with U+2FFFF",
-        ALL,
-        b"\x30\x07\x00\x04\xf0\xaf\xbf\xbf\x00",
-        Kind::Utf8,
-    ),
-    bad(
-        "publish topic with U+FDD0",
-        ALL,
-        b"\x30\x06\x00\x03\xef\xb7\x90\x00",
-        Kind::Utf8,
-    ),
-    good(
-        "publish topic with byte order mark",
-        ALL,
-        b"\x30\x06\x00\x03\xef\xbb\xbf\x00",
-    ),
-    bad(
-        "publish property block past the end",
-        V5,
-        b"\x30\x05\x00\x01t\x09x",
-        Kind::PropertyLength,
-    ),
+    bad("publish dup at qos 0", ALL, b"\x38\x05\x00\x03a/b", Kind::DupAtQos0),
+    bad("publish id 0", ALL, b"\x32\x08\x00\x03a/b\x00\x00\x00", Kind::PacketIdZero),
+    bad("publish empty topic before 5", V3, b"\x30\x03\x00\x00x", Kind::TopicEmpty),
+    bad("publish topic with #", ALL, b"\x30\x06\x00\x03a/#\x00", Kind::TopicWildcard),
+    bad("publish topic with +", ALL, b"\x30\x06\x00\x03a+b\x00", Kind::TopicWildcard),
+    bad("publish topic longer than the packet", ALL, b"\x30\x04\xff\xffab", Kind::Truncated),
+    bad("publish topic with NUL", ALL, b"\x30\x05\x00\x02a\x00\x00", Kind::Utf8),
+    bad("publish topic with surrogate", ALL, b"\x30\x06\x00\x03\xed\xa0\x80\x00", Kind::Utf8),
+    bad("publish topic with U+FFFE", ALL, b"\x30\x06\x00\x03\xef\xbf\xbe\x00", Kind::Utf8),
+    bad("publish topic with U+2FFFF", ALL, b"\x30\x07\x00\x04\xf0\xaf\xbf\xbf\x00", Kind::Utf8),
+    bad("publish topic with U+FDD0", ALL, b"\x30\x06\x00\x03\xef\xb7\x90\x00", Kind::Utf8),
+    good("publish topic with byte order mark", ALL, b"\x30\x06\x00\x03\xef\xbb\xbf\x00"),
+    bad("publish property block past the end", V5, b"\x30\x05\x00\x01t\x09x", Kind::PropertyLength),
     bad(
         "publish block of five length bytes",
         V5,
         b"\x30\x08\x00\x01t\xff\xff\xff\xff\x01",
         Kind::PropertyLength,
     ),
-    bad(
-        "publish block length not minimal",
-        V5,
-        b"\x30\x06\x00\x01t\x80\x00x",
-        Kind::VarintNotMinimal,
-    ),
+    bad("publish block length not minimal", V5, b"\x30\x06\x00\x01t\x80\x00x", Kind::VarintNotMinimal),
     good("puback", ALL, b"\x40\x02\x00\x01"),
     bad("puback id 0", ALL, b"\x40\x02\x00\x00", Kind::PacketIdZero),
     bad("puback of one byte", ALL, b"\x40\x01\x00", Kind::Truncated),
-    bad(
-        "puback with a code before 5",
-        V3,
-        b"\x40\x03\x00\x01\x00",
-        Kind::TrailingBytes,
-    ),
+    bad("puback with a code before 5", V3, b"\x40\x03\x00\x01\x00", Kind::TrailingBytes),
     good("puback with a code", V5, b"\x40\x03\x00\x01\x10"),
-    good(
-        "puback with success and no properties spelled out",
-        V5,
-        b"\x40\x04\x00\x01\x00\x00",
-    ),
-    bad(
-        "puback with bytes behind the block",
-        V5,
-        b"\x40\x05\x00\x01\x00\x00\x00",
-        Kind::TrailingBytes,
-    ),
+    good("puback with success and no properties spelled out", V5, b"\x40\x04\x00\x01\x00\x00"),
+    bad("puback with bytes behind the block", V5, b"\x40\x05\x00\x01\x00\x00\x00", Kind::TrailingBytes),
     good("pubrec", ALL, b"\x50\x02\x00\x01"),
     good("pubrel", ALL, b"\x62\x02\x00\x01"),
-    bad(
-        "pubrel without its flags",
-        ALL,
-        b"\x60\x02\x00\x01",
-        Kind::HeaderFlags,
-    ),
+    bad("pubrel without its flags", ALL, b"\x60\x02\x00\x01", Kind::HeaderFlags),
     good("pubrel repeated in 3.1", OLD, b"\x6a\x02\x00\x01"),
-    bad(
-        "pubrel repeated with dup later",
-        FROM_4,
-        b"\x6a\x02\x00\x01",
-        Kind::HeaderFlags,
-    ),
-    bad(
-        "pubrel with a code that is not its own",
-        V5,
-        b"\x62\x03\x00\x01\x80",
-        Kind::ReasonCode,
-    ),
+    bad("pubrel repeated with dup later", FROM_4, b"\x6a\x02\x00\x01", Kind::HeaderFlags),
+    bad("pubrel with a code that is not its own", V5, b"\x62\x03\x00\x01\x80", Kind::ReasonCode),
     good("pubcomp", ALL, b"\x70\x02\x00\x01"),
     good("subscribe", V3, b"\x82\x08\x00\x01\x00\x03a/b\x01"),
     good("subscribe two", V3, b"\x82\x0a\x00\x01\x00\x01a\x00\x00\x01#\x02"),
     good("subscribe repeated in 3.1", OLD, b"\x8a\x06\x00\x01\x00\x01a\x00"),
-    bad(
-        "subscribe repeated with dup later",
-        V4,
-        b"\x8a\x06\x00\x01\x00\x01a\x00",
-        Kind::HeaderFlags,
-    ),
+    bad("subscribe repeated with dup later", V4, b"\x8a\x06\x00\x01\x00\x01a\x00", Kind::HeaderFlags),
     good(
         "subscribe of 5 with an identifier and all options",
         V5,
@@ -224,78 +92,18 @@ const PACKETS: &[Vector] = &[
         b"\x82\x0b\x00\x01\x04\x0b\x01\x0b\x02\x00\x01a\x00",
         Kind::PropertyTwice,
     ),
-    bad(
-        "subscribe flags",
-        ALL,
-        b"\x80\x06\x00\x01\x00\x01a\x00",
-        Kind::HeaderFlags,
-    ),
-    bad(
-        "subscribe without filters",
-        V3,
-        b"\x82\x02\x00\x01",
-        Kind::NoFilters,
-    ),
-    bad(
-        "subscribe of 5 without filters",
-        V5,
-        b"\x82\x03\x00\x01\x00",
-        Kind::NoFilters,
-    ),
-    bad(
-        "subscribe without options",
-        V3,
-        b"\x82\x05\x00\x01\x00\x01a",
-        Kind::Truncated,
-    ),
-    bad(
-        "subscribe qos 3",
-        V3,
-        b"\x82\x06\x00\x01\x00\x01a\x03",
-        Kind::SubscribeOptions,
-    ),
-    bad(
-        "subscribe qos 3 of 5",
-        V5,
-        b"\x82\x07\x00\x01\x00\x00\x01a\x03",
-        Kind::SubscribeOptions,
-    ),
-    bad(
-        "subscribe options of 5 before 5",
-        V3,
-        b"\x82\x06\x00\x01\x00\x01a\x04",
-        Kind::SubscribeOptions,
-    ),
-    bad(
-        "subscribe reserved option bits",
-        V5,
-        b"\x82\x07\x00\x01\x00\x00\x01a\x40",
-        Kind::SubscribeOptions,
-    ),
-    bad(
-        "subscribe retain handling 3",
-        V5,
-        b"\x82\x07\x00\x01\x00\x00\x01a\x30",
-        Kind::SubscribeOptions,
-    ),
-    bad(
-        "subscribe id 0",
-        ALL,
-        b"\x82\x06\x00\x00\x00\x01a\x00",
-        Kind::PacketIdZero,
-    ),
-    bad(
-        "subscribe empty filter",
-        V3,
-        b"\x82\x05\x00\x01\x00\x00\x00",
-        Kind::TopicFilter,
-    ),
-    bad(
-        "subscribe # not last",
-        V3,
-        b"\x82\x08\x00\x01\x00\x03#/a\x00",
-        Kind::TopicFilter,
-    ),
+    bad("subscribe flags", ALL, b"\x80\x06\x00\x01\x00\x01a\x00", Kind::HeaderFlags),
+    bad("subscribe without filters", V3, b"\x82\x02\x00\x01", Kind::NoFilters),
+    bad("subscribe of 5 without filters", V5, b"\x82\x03\x00\x01\x00", Kind::NoFilters),
+    bad("subscribe without options", V3, b"\x82\x05\x00\x01\x00\x01a", Kind::Truncated),
+    bad("subscribe qos 3", V3, b"\x82\x06\x00\x01\x00\x01a\x03", Kind::SubscribeOptions),
+    bad("subscribe qos 3 of 5", V5, b"\x82\x07\x00\x01\x00\x00\x01a\x03", Kind::SubscribeOptions),
+    bad("subscribe options of 5 before 5", V3, b"\x82\x06\x00\x01\x00\x01a\x04", Kind::SubscribeOptions),
+    bad("subscribe reserved option bits", V5, b"\x82\x07\x00\x01\x00\x00\x01a\x40", Kind::SubscribeOptions),
+    bad("subscribe retain handling 3", V5, b"\x82\x07\x00\x01\x00\x00\x01a\x30", Kind::SubscribeOptions),
+    bad("subscribe id 0", ALL, b"\x82\x06\x00\x00\x00\x01a\x00", Kind::PacketIdZero),
+    bad("subscribe empty filter", V3, b"\x82\x05\x00\x01\x00\x00\x00", Kind::TopicFilter),
+    bad("subscribe # not last", V3, b"\x82\x08\x00\x01\x00\x03#/a\x00", Kind::TopicFilter),
     bad(
         "subscribe share without a name",
         V5,
@@ -320,73 +128,28 @@ const PACKETS: &[Vector] = &[
     good("suback of 5", V5, b"\x90\x04\x00\x01\x00\x97"),
     good("unsubscribe", V3, b"\xa2\x05\x00\x01\x00\x01a"),
     good("unsubscribe repeated in 3.1", OLD, b"\xaa\x05\x00\x01\x00\x01a"),
-    bad(
-        "unsubscribe flags",
-        ALL,
-        b"\xa0\x05\x00\x01\x00\x01a",
-        Kind::HeaderFlags,
-    ),
-    bad(
-        "unsubscribe without filters",
-        V3,
-        b"\xa2\x02\x00\x01",
-        Kind::NoFilters,
-    ),
-    bad(
-        "unsubscribe half a filter",
-        V3,
-        b"\xa2\x04\x00\x01\x00\x01",
-        Kind::Truncated,
-    ),
+    bad("unsubscribe flags", ALL, b"\xa0\x05\x00\x01\x00\x01a", Kind::HeaderFlags),
+    bad("unsubscribe without filters", V3, b"\xa2\x02\x00\x01", Kind::NoFilters),
+    bad("unsubscribe half a filter", V3, b"\xa2\x04\x00\x01\x00\x01", Kind::Truncated),
     good("unsuback", V3, b"\xb0\x02\x00\x01"),
-    bad(
-        "unsuback with a code before 5",
-        V3,
-        b"\xb0\x03\x00\x01\x00",
-        Kind::TrailingBytes,
-    ),
+    bad("unsuback with a code before 5", V3, b"\xb0\x03\x00\x01\x00", Kind::TrailingBytes),
     good("unsuback of 5", V5, b"\xb0\x04\x00\x01\x00\x11"),
-    bad(
-        "unsuback of 5 without codes",
-        V5,
-        b"\xb0\x03\x00\x01\x00",
-        Kind::Truncated,
-    ),
+    bad("unsuback of 5 without codes", V5, b"\xb0\x03\x00\x01\x00", Kind::Truncated),
     good("pingreq", ALL, b"\xc0\x00"),
     bad("pingreq with a body", ALL, b"\xc0\x01\x00", Kind::TrailingBytes),
     bad("pingreq flags", ALL, b"\xc1\x00", Kind::HeaderFlags),
     good("pingresp", ALL, b"\xd0\x00"),
     good("disconnect", ALL, b"\xe0\x00"),
-    bad(
-        "disconnect with a code before 5",
-        V3,
-        b"\xe0\x01\x00",
-        Kind::TrailingBytes,
-    ),
+    bad("disconnect with a code before 5", V3, b"\xe0\x01\x00", Kind::TrailingBytes),
     good("disconnect with will", V5, b"\xe0\x01\x04"),
-    bad(
-        "disconnect with a code of no table",
-        V5,
-        b"\xe0\x01\x03",
-        Kind::ReasonCode,
-    ),
+    bad("disconnect with a code of no table", V5, b"\xe0\x01\x03", Kind::ReasonCode),
     bad("disconnect flags", ALL, b"\xe2\x00", Kind::HeaderFlags),
     good("auth", V5, b"\xf0\x06\x18\x04\x15\x00\x01m"),
     good("auth that says nothing", V5, b"\xf0\x00"),
     bad("auth before 5", V3, b"\xf0\x00", Kind::PacketType),
     bad("type 0", ALL, b"\x00\x00", Kind::PacketType),
-    bad(
-        "remaining length of five bytes",
-        ALL,
-        b"\x30\xff\xff\xff\xff\x01",
-        Kind::RemainingLength,
-    ),
-    bad(
-        "remaining length not minimal",
-        V5,
-        b"\xc0\x80\x00",
-        Kind::VarintNotMinimal,
-    ),
+    bad("remaining length of five bytes", ALL, b"\x30\xff\xff\xff\xff\x01", Kind::RemainingLength),
+    bad("remaining length not minimal", V5, b"\xc0\x80\x00", Kind::VarintNotMinimal),
     good("remaining length not minimal before 5", V3, b"\xc0\x80\x00"),
     bad(
         "connect where another packet belongs",
@@ -407,11 +170,8 @@ fn first_frame(bytes: &[u8]) -> Result<Frame<'_>, Kind> {
 fn packets() {
     for vector in PACKETS {
         for version in vector.versions {
-            let found = first_frame(vector.bytes).and_then(|frame| {
-                Packet::decode(&frame, *version)
-                    .map(drop)
-                    .map_err(|error| error.kind)
-            });
+            let found = first_frame(vector.bytes)
+                .and_then(|frame| Packet::decode(&frame, *version).map(drop).map_err(|error| error.kind));
             assert_eq!(found, vector.expected, "{} in {version:?}", vector.name);
         }
     }
@@ -450,62 +210,26 @@ fn connects() {
         (b"\0\x06MQIsdp\x83\x02\0\x3c\0\x01x", Accepted(Version::V31)),
         (b"\0\x04MQTT\x84\x02\0\x3c\0\x01x", Accepted(Version::V311)),
         (b"\0\x04MQTT\x85\x02\0\x3c\0\0\x01x", ProtocolLevel(0x85)),
-        (
-            b"\0\x04MQTT\x04\xc6\0\0\0\x01x\0\x01t\0\x01p\0\x01u\0\x01w",
-            Accepted(Version::V311),
-        ),
+        (b"\0\x04MQTT\x04\xc6\0\0\0\x01x\0\x01t\0\x01p\0\x01u\0\x01w", Accepted(Version::V311)),
         (b"\0\x04MQTT\x05\x40\0\0\0\0\0\0\x01w", Accepted(Version::V5)),
         (b"\0\x04mqtt\x04\x02\0\x3c\0\x01x", ProtocolName),
         (b"\0\0\x04\x02\0\x3c\0\x01x", ProtocolName),
         (b"\0\x06MQIsdp\x04\x02\0\x3c\0\x01x", ProtocolLevel(4)),
         (b"\0\x04MQTT\x06\x02\0\x3c\0\x01x", ProtocolLevel(6)),
         (b"\0\x04MQTT\0\x02\0\x3c\0\x01x", ProtocolLevel(0)),
-        (
-            b"\0\x04MQTT\x04\x03\0\0\0\x01x",
-            Malformed(v3, Kind::ConnectFlags),
-        ),
-        (
-            b"\0\x04MQTT\x04\x0a\0\0\0\x01x",
-            Malformed(v3, Kind::ConnectFlags),
-        ),
-        (
-            b"\0\x04MQTT\x04\x22\0\0\0\x01x",
-            Malformed(v3, Kind::ConnectFlags),
-        ),
-        (
-            b"\0\x04MQTT\x04\x1e\0\0\0\x01x\0\x01t\0\0",
-            Malformed(v3, Kind::ConnectFlags),
-        ),
-        (
-            b"\0\x04MQTT\x04\x42\0\0\0\x01x\0\x01p",
-            Malformed(v3, Kind::ConnectFlags),
-        ),
-        (
-            b"\0\x04MQTT\x04\x02\0\0\0\x01x!",
-            Malformed(v3, Kind::TrailingBytes),
-        ),
+        (b"\0\x04MQTT\x04\x03\0\0\0\x01x", Malformed(v3, Kind::ConnectFlags)),
+        (b"\0\x04MQTT\x04\x0a\0\0\0\x01x", Malformed(v3, Kind::ConnectFlags)),
+        (b"\0\x04MQTT\x04\x22\0\0\0\x01x", Malformed(v3, Kind::ConnectFlags)),
+        (b"\0\x04MQTT\x04\x1e\0\0\0\x01x\0\x01t\0\0", Malformed(v3, Kind::ConnectFlags)),
+        (b"\0\x04MQTT\x04\x42\0\0\0\x01x\0\x01p", Malformed(v3, Kind::ConnectFlags)),
+        (b"\0\x04MQTT\x04\x02\0\0\0\x01x!", Malformed(v3, Kind::TrailingBytes)),
         (b"\0\x04MQTT\x04\x82\0\0\0\x01x", Malformed(v3, Kind::Truncated)),
         (b"\0\x04MQTT\x04\x02\0\0\0\x01\0", Malformed(v3, Kind::Utf8)),
-        (
-            b"\0\x04MQTT\x04\x06\0\0\0\x01x\0\x01#\0\0",
-            Malformed(v3, Kind::TopicWildcard),
-        ),
-        (
-            b"\0\x04MQTT\x04\x06\0\0\0\x01x\0\0\0\0",
-            Malformed(v3, Kind::TopicEmpty),
-        ),
-        (
-            b"\0\x04MQTT\x05\x02\0\0\x06\x21\0\x05\0\0",
-            Malformed(v5, Kind::PropertyLength),
-        ),
-        (
-            b"\0\x04MQTT\x05\x02\0\0\x03\x21\0\0\0\0",
-            Malformed(v5, Kind::PropertyValue),
-        ),
-        (
-            b"\0\x04MQTT\x05\x02\0\0\x02\x01\x01\0\0",
-            Malformed(v5, Kind::PropertyMisplaced),
-        ),
+        (b"\0\x04MQTT\x04\x06\0\0\0\x01x\0\x01#\0\0", Malformed(v3, Kind::TopicWildcard)),
+        (b"\0\x04MQTT\x04\x06\0\0\0\x01x\0\0\0\0", Malformed(v3, Kind::TopicEmpty)),
+        (b"\0\x04MQTT\x05\x02\0\0\x06\x21\0\x05\0\0", Malformed(v5, Kind::PropertyLength)),
+        (b"\0\x04MQTT\x05\x02\0\0\x03\x21\0\0\0\0", Malformed(v5, Kind::PropertyValue)),
+        (b"\0\x04MQTT\x05\x02\0\0\x02\x01\x01\0\0", Malformed(v5, Kind::PropertyMisplaced)),
         (b"\0\x04MQT", Malformed(None, Kind::Truncated)),
         (b"", Malformed(None, Kind::Truncated)),
     ];
@@ -516,10 +240,7 @@ fn connects() {
 
 #[test]
 fn a_longer_remaining_length_is_forgiven_before_mqtt_5() {
-    for (level, accepted) in [
-        (b"\x04\x02\0\0\0\0".as_slice(), true),
-        (b"\x05\x02\0\0\0\0\0", false),
-    ] {
+    for (level, accepted) in [(b"\x04\x02\0\0\0\0".as_slice(), true), (b"\x05\x02\0\0\0\0\0", false)] {
         let body = [b"\0\x04MQTT".as_slice(), level].concat();
         let len = u8::try_from(body.len()).expect("short") | 0x80;
         let bytes = [&[0x10, len, 0x00][..], &body].concat();
@@ -533,10 +254,7 @@ fn a_longer_remaining_length_is_forgiven_before_mqtt_5() {
 fn frames_over_the_limit_are_refused_from_their_header() {
     let header = [0x30, 0x80, 0x80, 0x01];
     assert_eq!(next(&header, 16_388), Ok(Step::Need(16_388)));
-    assert_eq!(
-        next(&header, 16_387).map_err(|error| error.kind),
-        Err(Kind::FrameTooLarge)
-    );
+    assert_eq!(next(&header, 16_387).map_err(|error| error.kind), Err(Kind::FrameTooLarge));
     assert_eq!(PacketType::of(0x30), Ok(PacketType::Publish));
 }
 
@@ -550,13 +268,8 @@ fn a_fifth_length_byte_is_refused_when_the_fourth_announces_it() {
 #[test]
 fn what_fits_no_packet_leaves_the_buffer_as_it_was() {
     let long = "t".repeat(65_536);
-    let header = PublishHeader {
-        dup: false,
-        qos: Qos::AtMostOnce,
-        retain: false,
-        topic: &long,
-        packet_id: None,
-    };
+    let header =
+        PublishHeader { dup: false, qos: Qos::AtMostOnce, retain: false, topic: &long, packet_id: None };
     let mut out = vec![1, 2];
     assert!(header.encode(None, b"", &mut out).is_err());
     let connect = Connect {

@@ -19,38 +19,21 @@ pub fn man_page() -> String {
         paragraph(&mut page, ".PP", text);
     }
     for section in Section::ALL {
-        line(
-            &mut page,
-            &format!(".SH {}", section.title().to_ascii_uppercase()),
-        );
-        directives()
-            .filter(|row| row.section() == section)
-            .for_each(|row| entry(&mut page, row));
+        line(&mut page, &format!(".SH {}", section.title().to_ascii_uppercase()));
+        directives().filter(|row| row.section() == section).for_each(|row| entry(&mut page, row));
     }
     line(&mut page, ".SH ENVIRONMENT");
     for (name, meaning) in ENVIRONMENT {
         line(&mut page, &format!(".TP\n.B {}", escaped(name)));
         line(&mut page, &text(meaning));
     }
-    line(
-        &mut page,
-        ".SH EXIT STATUS\nA file that cannot be used ends the broker with 3.",
-    );
-    line(
-        &mut page,
-        ".SH SEE ALSO\n.BR mosquitto (8),\n.BR mosquitto_passwd (1)",
-    );
+    line(&mut page, ".SH EXIT STATUS\nA file that cannot be used ends the broker with 3.");
+    line(&mut page, ".SH SEE ALSO\n.BR mosquitto (8),\n.BR mosquitto_passwd (1)");
     page
 }
 
 fn entry(page: &mut String, row: &Directive) {
-    line(
-        page,
-        &format!(
-            ".TP\n.B {}",
-            escaped(&format!("{} {}", shown_name(row), row.syntax()))
-        ),
-    );
+    line(page, &format!(".TP\n.B {}", escaped(&format!("{} {}", shown_name(row), row.syntax()))));
     line(page, &text(row.documentation()));
     let mut facts = Vec::new();
     let aliases = shown_aliases(row);
@@ -77,11 +60,7 @@ fn text(words: &str) -> String {
     let mut out = String::new();
     for (index, part) in words.split('`').enumerate() {
         let part = escaped(part);
-        let piece = if index % 2 == 1 {
-            format!("\\fB{part}\\fR")
-        } else {
-            part
-        };
+        let piece = if index % 2 == 1 { format!("\\fB{part}\\fR") } else { part };
         out.push_str(&piece);
     }
     guarded(out)
@@ -94,11 +73,7 @@ fn escaped(words: &str) -> String {
 
 /// A line may not start with a request's mark.
 fn guarded(words: String) -> String {
-    if words.starts_with(['.', '\'']) {
-        format!("\\&{words}")
-    } else {
-        words
-    }
+    if words.starts_with(['.', '\'']) { format!("\\&{words}") } else { words }
 }
 
 fn line(page: &mut String, text: &str) {

@@ -21,13 +21,8 @@ pub fn reference_markdown() -> String {
     for section in Section::ALL {
         let title = section.title();
         let anchor = title.to_ascii_lowercase().replace(' ', "-");
-        let names: Vec<_> = rows_of(section)
-            .map(|row| format!("`{}`", shown_name(row)))
-            .collect();
-        line(
-            &mut page,
-            &format!("* [{title}](#{anchor}): {}", names.join(", ")),
-        );
+        let names: Vec<_> = rows_of(section).map(|row| format!("`{}`", shown_name(row))).collect();
+        line(&mut page, &format!("* [{title}](#{anchor}): {}", names.join(", ")));
     }
     for section in Section::ALL {
         line(&mut page, &format!("\n## {}", section.title()));

@@ -31,27 +31,12 @@ const SYNTAX: [&str; 6] = [
 
 /// Environment variables and their meaning.
 const ENVIRONMENT: [(&str, &str); 6] = [
-    (
-        "MOSQUITTO_PERSISTENCE_LOCATION",
-        "Overrides `persistence_location`.",
-    ),
-    (
-        "MOSQUITTO_UNSAFE_ALLOW_SYMLINKS",
-        "Lets password, ACL and key files be symbolic links.",
-    ),
-    (
-        "PUID, PGID",
-        "User and group id to change to when started as root, instead of `user`.",
-    ),
+    ("MOSQUITTO_PERSISTENCE_LOCATION", "Overrides `persistence_location`."),
+    ("MOSQUITTO_UNSAFE_ALLOW_SYMLINKS", "Lets password, ACL and key files be symbolic links."),
+    ("PUID, PGID", "User and group id to change to when started as root, instead of `user`."),
     ("UMASK_SET", "The file mode creation mask, in octal."),
-    (
-        "WATCHDOG_USEC",
-        "Set by systemd: how often it wants a sign of life.",
-    ),
-    (
-        "SNAP_NAME",
-        "`mosquitto` inside a snap: the user is then not changed.",
-    ),
+    ("WATCHDOG_USEC", "Set by systemd: how often it wants a sign of life."),
+    ("SNAP_NAME", "`mosquitto` inside a snap: the user is then not changed."),
 ];
 
 /// The name with which a row is shown.
@@ -65,11 +50,7 @@ fn shown_aliases(row: &Directive) -> Vec<String> {
 }
 
 fn shown(name: &str, row: &Directive) -> String {
-    if row.is_family() {
-        format!("{name}KEY")
-    } else {
-        name.to_owned()
-    }
+    if row.is_family() { format!("{name}KEY") } else { name.to_owned() }
 }
 
 /// To what a row belongs, in a few words.
@@ -98,14 +79,12 @@ fn status_sentence(status: Status) -> Option<String> {
     match status {
         Status::Live | Status::NoOp(_) => None,
         Status::Deprecated(instead) => Some(format!("Deprecated: {instead}.")),
-        Status::Needs(capability) => Some(format!(
-            "Needs {}; a build without it refuses to start.",
-            capability.name()
-        )),
-        Status::NeedsWhen(value, capability) => Some(format!(
-            "`{value}` needs {}; a build without it refuses to start.",
-            capability.name()
-        )),
+        Status::Needs(capability) => {
+            Some(format!("Needs {}; a build without it refuses to start.", capability.name()))
+        }
+        Status::NeedsWhen(value, capability) => {
+            Some(format!("`{value}` needs {}; a build without it refuses to start.", capability.name()))
+        }
         Status::Refines(capability) => Some(format!("Has an effect together with {}.", capability.name())),
     }
 }

@@ -68,10 +68,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host: None, port } => write!(f, "{port}"),
-            Self::Tcp {
-                host: Some(host),
-                port,
-            } => write!(f, "{port} {host}"),
+            Self::Tcp { host: Some(host), port } => write!(f, "{port} {host}"),
             Self::Unix(path) => write!(f, "0 {}", path.display()),
         }
     }
@@ -119,11 +116,7 @@ pub struct ProtocolVersions {
 
 impl ProtocolVersions {
     /// Every version.
-    pub const ALL: Self = Self {
-        v31: true,
-        v311: true,
-        v5: true,
-    };
+    pub const ALL: Self = Self { v31: true, v311: true, v5: true };
 
     /// Whether the protocol level of a CONNECT packet (3, 4 or 5) is let in.
     pub const fn accepts(self, level: u8) -> bool {

@@ -81,10 +81,7 @@ impl LogTypes {
         match name {
             "all" => Some(Self::ALL),
             "none" => Some(Self::NONE),
-            _ => Self::NAMED
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, set)| *set),
+            _ => Self::NAMED.iter().find(|(known, _)| *known == name).map(|(_, set)| *set),
         }
     }
 

@@ -10,20 +10,12 @@ use std::time::Duration;
 /// `per_listener_settings BOOL`: decides where later security lines go, so none may have come before.
 pub(crate) fn per_listener_settings(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault> {
     let on = value::boolean(args.name, args.word()?)?;
-    let earlier = draft
-        .config
-        .settings
-        .iter()
-        .find(|setting| setting.directive.scope() == Scope::Security);
+    let earlier = draft.config.settings.iter().find(|setting| setting.directive.scope() == Scope::Security);
     if on != draft.config.per_listener_settings
         && let Some(earlier) = earlier
     {
         let text = "per_listener_settings must be set before any other security settings.";
-        let hint = format!(
-            "move it above '{}' at {}",
-            earlier.directive.name(),
-            earlier.place
-        );
+        let hint = format!("move it above '{}' at {}", earlier.directive.name(), earlier.place);
         return Err(Fault::new(text).hint(hint));
     }
     draft.config.per_listener_settings = on;

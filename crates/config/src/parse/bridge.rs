@@ -43,9 +43,7 @@ fn one_address(word: &str) -> Result<BridgeAddress, Fault> {
         Some((host, port)) => (host, port.strip_prefix(':')),
         // More than one colon without brackets is an IPv6 address without a port.
         None if word.matches(':').count() > 1 => (word, None),
-        None => word
-            .split_once(':')
-            .map_or((word, None), |(host, port)| (host, Some(port))),
+        None => word.split_once(':').map_or((word, None), |(host, port)| (host, Some(port))),
     };
     let port = match port {
         None => DEFAULT_PORT,
@@ -57,20 +55,14 @@ fn one_address(word: &str) -> Result<BridgeAddress, Fault> {
     if host.is_empty() {
         return Err(Fault::invalid("address", word).hint("write HOST or HOST:PORT"));
     }
-    Ok(BridgeAddress {
-        host: host.to_owned(),
-        port,
-    })
+    Ok(BridgeAddress { host: host.to_owned(), port })
 }
 
 /// `topic PATTERN [out|in|both [QOS [LOCAL-PREFIX [REMOTE-PREFIX]]]]`.
 pub(crate) fn topic(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault> {
     let text = args.text()?;
     let (pattern, rest) = pattern_of(&text)?;
-    let mut words = rest
-        .split(' ')
-        .filter(|word| !word.is_empty())
-        .take_while(|word| !word.starts_with('#'));
+    let mut words = rest.split(' ').filter(|word| !word.is_empty()).take_while(|word| !word.starts_with('#'));
     let direction = match words.next() {
         None | Some("out") => Direction::Out,
         Some("in") => Direction::In,
@@ -99,13 +91,7 @@ pub(crate) fn topic(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault> {
             return Err(Fault::new(text));
         }
     }
-    draft.bridge().topics.push(BridgeTopic {
-        pattern,
-        direction,
-        qos,
-        local_prefix,
-        remote_prefix,
-    });
+    draft.bridge().topics.push(BridgeTopic { pattern, direction, qos, local_prefix, remote_prefix });
     Ok(())
 }
 
@@ -119,9 +105,7 @@ fn pattern_of(text: &str) -> Result<(String, &str), Fault> {
         Some(quoted) => {
             let Some((pattern, rest)) = quoted.split_once('"') else {
                 let last = quoted.rsplit(' ').next().unwrap_or_default();
-                return Err(Fault::new(format!(
-                    "Missing closing quote in topic value ({last})."
-                )));
+                return Err(Fault::new(format!("Missing closing quote in topic value ({last}).")));
             };
             Ok((pattern.to_owned(), rest))
         }
@@ -131,9 +115,9 @@ fn pattern_of(text: &str) -> Result<(String, &str), Fault> {
 fn prefix(side: &str, word: Option<&str>) -> Result<String, Fault> {
     match word {
         None | Some("\"\"") => Ok(String::new()),
-        Some(word) if word.contains(['+', '#']) => Err(Fault::new(format!(
-            "Invalid bridge topic {side} prefix '{word}'."
-        ))),
+        Some(word) if word.contains(['+', '#']) => {
+            Err(Fault::new(format!("Invalid bridge topic {side} prefix '{word}'.")))
+        }
         Some(word) => Ok(word.to_owned()),
     }
 }
@@ -200,11 +184,7 @@ pub(crate) fn tcp_keepalive(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fa
         let fault = Fault::new(format!("Invalid '{}' values in configuration.", args.name));
         return Err(fault.hint("write three numbers: seconds of silence, seconds between probes, probes"));
     };
-    draft.bridge().tcp_keepalive = Some(TcpKeepalive {
-        idle,
-        interval,
-        count,
-    });
+    draft.bridge().tcp_keepalive = Some(TcpKeepalive { idle, interval, count });
     Ok(())
 }
 
@@ -222,24 +202,15 @@ pub(crate) fn restart_timeout(draft: &mut Draft, args: &Args<'_>) -> Result<(), 
     draft.bridge().restart_timeout = match *rest {
         [] => RestartTimeout::Constant(seconds(base)),
         [cap, ..] if cap < base => {
-            return Err(Fault::new(format!(
-                "backoff cap is lower than the base in {}.",
-                args.name
-            )));
+            return Err(Fault::new(format!("backoff cap is lower than the base in {}.", args.name)));
         }
         [cap, ..] if cap > LONGEST_CAP => {
             return Err(Fault::invalid(args.name, cap).hint("the second value is at most 7200 seconds"));
         }
-        [cap] => RestartTimeout::Backoff {
-            base: seconds(base),
-            cap: seconds(cap),
-            stable: None,
-        },
-        [cap, stable, ..] => RestartTimeout::Backoff {
-            base: seconds(base),
-            cap: seconds(cap),
-            stable: Some(seconds(stable)),
-        },
+        [cap] => RestartTimeout::Backoff { base: seconds(base), cap: seconds(cap), stable: None },
+        [cap, stable, ..] => {
+            RestartTimeout::Backoff { base: seconds(base), cap: seconds(cap), stable: Some(seconds(stable)) }
+        }
     };
     Ok(())
 }
@@ -259,9 +230,7 @@ fn numbers(args: &Args<'_>) -> Result<Vec<u32>, Fault> {
 /// Raises a value that is too low, and says so.
 pub(crate) fn at_least(draft: &mut Draft, name: &str, number: u32, lowest: u32) -> u32 {
     if number < lowest {
-        draft.warn(format!(
-            "Warning: '{name}' value {number} is too low, using {lowest}."
-        ));
+        draft.warn(format!("Warning: '{name}' value {number} is too low, using {lowest}."));
     }
     number.max(lowest)
 }
@@ -280,14 +249,7 @@ mod tests {
             ("fe80::1", ("fe80::1", 1883)),
         ];
         for (word, (host, port)) in rows {
-            assert_eq!(
-                one_address(word),
-                Ok(BridgeAddress {
-                    host: host.to_owned(),
-                    port
-                }),
-                "{word}"
-            );
+            assert_eq!(one_address(word), Ok(BridgeAddress { host: host.to_owned(), port }), "{word}");
         }
         for word in ["a:0", "a:b", "a:65536", ":1883"] {
             assert!(one_address(word).is_err(), "{word}");

@@ -55,10 +55,7 @@ impl Draft {
 
     /// The bridge that the next lines are about.
     pub(crate) fn bridge(&mut self) -> &mut Bridge {
-        self.config
-            .bridges
-            .last_mut()
-            .unwrap_or(&mut self.bridge_template)
+        self.config.bridges.last_mut().unwrap_or(&mut self.bridge_template)
     }
 
     /// Where security settings go.
@@ -81,11 +78,8 @@ impl Draft {
     /// To what a line of this scope belongs now.
     pub(crate) fn owner(&self, scope: crate::directive::Scope, name: &str) -> Result<Owner, Fault> {
         use crate::directive::Scope;
-        let missing = |what: &str| {
-            Fault::new(format!(
-                "The '{name}' option requires {what} to be defined first."
-            ))
-        };
+        let missing =
+            |what: &str| Fault::new(format!("The '{name}' option requires {what} to be defined first."));
         match scope {
             Scope::Global => Ok(Owner::Global),
             Scope::Security if self.config.per_listener_settings => Ok(self.listener_owner()),
@@ -102,8 +96,7 @@ impl Draft {
             }
             Scope::Plugin => {
                 let last = self.config.plugins.len().checked_sub(1);
-                last.map(Owner::Plugin)
-                    .ok_or_else(|| missing("plugin/global_plugin/plugin_load"))
+                last.map(Owner::Plugin).ok_or_else(|| missing("plugin/global_plugin/plugin_load"))
             }
         }
     }

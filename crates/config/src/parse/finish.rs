@@ -26,10 +26,7 @@ pub(super) fn finish(mut draft: Draft, args: &BrokerArgs, host: &dyn Host) -> Re
     check_bridges(&draft.config)?;
     let listeners = draft.open_listeners(args);
     let mut config = draft.config;
-    config.listeners = listeners
-        .into_iter()
-        .map(|listener| resolve(listener, &config))
-        .collect();
+    config.listeners = listeners.into_iter().map(|listener| resolve(listener, &config)).collect();
     config.environment = environment(host)?;
     if let Some(location) = host.variable("MOSQUITTO_PERSISTENCE_LOCATION") {
         config.persistence.location = Some(location.into());
@@ -76,22 +73,13 @@ impl Draft {
             listeners.push(default);
         }
         self.config.local_only = listeners.is_empty();
-        if self.config.local_only {
-            self.local_listeners(args)
-        } else {
-            listeners
-        }
+        if self.config.local_only { self.local_listeners(args) } else { listeners }
     }
 
     /// Lines about the default listener are about the listener with this index from now on.
     fn own_default_listener(&mut self, index: usize) {
         let about_default = |owner: &Owner| *owner == Owner::DefaultListener;
-        for setting in self
-            .config
-            .settings
-            .iter_mut()
-            .filter(|setting| about_default(&setting.owner))
-        {
+        for setting in self.config.settings.iter_mut().filter(|setting| about_default(&setting.owner)) {
             setting.owner = Owner::Listener(index);
         }
     }
@@ -100,22 +88,13 @@ impl Draft {
     fn local_listeners(&self, args: &BrokerArgs) -> Vec<ListenerDraft> {
         let local = |host: &str, port, protocol| {
             let mut draft = self.default_listener.clone();
-            draft.listener.address = Address::Tcp {
-                host: Some(host.to_owned()),
-                port,
-            };
+            draft.listener.address = Address::Tcp { host: Some(host.to_owned()), port };
             draft.listener.protocol = protocol;
             draft
         };
-        let ports = if args.ports.is_empty() {
-            &[MQTT_PORT][..]
-        } else {
-            &args.ports
-        };
-        let mut listeners: Vec<_> = ports
-            .iter()
-            .flat_map(|port| LOOPBACK.map(|host| local(host, *port, Protocol::Mqtt)))
-            .collect();
+        let ports = if args.ports.is_empty() { &[MQTT_PORT][..] } else { &args.ports };
+        let mut listeners: Vec<_> =
+            ports.iter().flat_map(|port| LOOPBACK.map(|host| local(host, *port, Protocol::Mqtt))).collect();
         // Whoever names a file or ports says what to open; without either, browsers are served as well.
         if args.config_file.is_none() && args.ports.is_empty() {
             listeners.extend(LOOPBACK.map(|host| local(host, WEBSOCKETS_PORT, Protocol::Websockets)));
@@ -126,16 +105,8 @@ impl Draft {
 
 /// A listener with what holds for its clients.
 fn resolve(draft: ListenerDraft, config: &Config) -> Listener {
-    let ListenerDraft {
-        mut listener,
-        security: own,
-        plugins_used,
-    } = draft;
-    let security = if config.per_listener_settings {
-        &own
-    } else {
-        &config.security
-    };
+    let ListenerDraft { mut listener, security: own, plugins_used } = draft;
+    let security = if config.per_listener_settings { &own } else { &config.security };
     let mut access = access_of(&listener, security, config.local_only);
     access.plugins = plugins_of(security, plugins_used, config);
     listener.access = access;
@@ -162,11 +133,7 @@ pub(crate) fn access_of(listener: &Listener, security: &Security, anonymous_by_d
 fn plugins_of(security: &Security, used: Vec<usize>, config: &Config) -> Vec<usize> {
     let global = |index: &usize| config.plugins[*index].scope == PluginScope::Global;
     let own = security.plugins.iter().copied();
-    (0..config.plugins.len())
-        .filter(global)
-        .chain(own)
-        .chain(used)
-        .collect()
+    (0..config.plugins.len()).filter(global).chain(own).chain(used).collect()
 }
 
 fn check_bridges(config: &Config) -> Result<(), ConfigError> {

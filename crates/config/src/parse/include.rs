@@ -17,9 +17,7 @@ pub(super) fn files_of(directory: &Path, host: &dyn Host) -> io::Result<Vec<Path
 
 /// Case does not count, except that of two equal letters the upper-case one comes first.
 fn sort_key(name: &[u8]) -> Vec<(u8, bool)> {
-    name.iter()
-        .map(|byte| (byte.to_ascii_lowercase(), byte.is_ascii_lowercase()))
-        .collect()
+    name.iter().map(|byte| (byte.to_ascii_lowercase(), byte.is_ascii_lowercase())).collect()
 }
 
 #[cfg(test)]
@@ -28,15 +26,8 @@ mod tests {
 
     #[test]
     fn upper_case_first_for_the_same_letter() {
-        let mut names = [
-            "b.conf", "aB.conf", "B.conf", "ab.conf", "10.conf", "A.conf", "a.conf",
-        ];
+        let mut names = ["b.conf", "aB.conf", "B.conf", "ab.conf", "10.conf", "A.conf", "a.conf"];
         names.sort_by_key(|name| sort_key(name.as_bytes()));
-        assert_eq!(
-            names,
-            [
-                "10.conf", "A.conf", "a.conf", "aB.conf", "ab.conf", "B.conf", "b.conf"
-            ]
-        );
+        assert_eq!(names, ["10.conf", "A.conf", "a.conf", "aB.conf", "ab.conf", "B.conf", "b.conf"]);
     }
 }

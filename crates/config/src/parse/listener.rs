@@ -19,10 +19,7 @@ pub(crate) fn listener(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault> 
         }
         // A path may hold spaces; a host name may not.
         (0, Some(_)) => Address::Unix(hosts.join(" ").into()),
-        (_, host) => Address::Tcp {
-            host: host.map(|host| (*host).to_owned()),
-            port: tcp_port(port)?,
-        },
+        (_, host) => Address::Tcp { host: host.map(|host| (*host).to_owned()), port: tcp_port(port)? },
     };
     let mut opened = draft.listener_template.clone();
     opened.listener.address = address;
@@ -85,10 +82,7 @@ pub(crate) fn socket_domain(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fa
 pub(crate) fn mount_point(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault> {
     let prefix = args.text()?;
     if prefix.contains(['+', '#']) {
-        let text = format!(
-            "Invalid '{}' value ({prefix}). Does it contain a wildcard character?",
-            args.name
-        );
+        let text = format!("Invalid '{}' value ({prefix}). Does it contain a wildcard character?", args.name);
         return Err(Fault::new(text));
     }
     draft.listener().mount_point = Some(prefix);
@@ -98,11 +92,7 @@ pub(crate) fn mount_point(draft: &mut Draft, args: &Args<'_>) -> Result<(), Faul
 /// `accept_protocol_versions 3,4,5`.
 pub(crate) fn accept_protocol_versions(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault> {
     let text = args.text()?;
-    let mut versions = ProtocolVersions {
-        v31: false,
-        v311: false,
-        v5: false,
-    };
+    let mut versions = ProtocolVersions { v31: false, v311: false, v5: false };
     for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
         match word {
             "3" => versions.v31 = true,
@@ -142,11 +132,7 @@ fn id_prefix(args: &Args<'_>) -> Result<String, Fault> {
 
 /// `enable_proxy_protocol 1|2`.
 pub(crate) fn proxy_protocol(draft: &mut Draft, number: i64) {
-    draft.listener().proxy_protocol = Some(if number == 1 {
-        ProxyVersion::V1
-    } else {
-        ProxyVersion::V2
-    });
+    draft.listener().proxy_protocol = Some(if number == 1 { ProxyVersion::V1 } else { ProxyVersion::V2 });
 }
 
 /// `websockets_origin ORIGIN`, one more each time.

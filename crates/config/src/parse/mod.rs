@@ -46,10 +46,7 @@ impl Config {
     pub fn from_text(text: impl AsRef<[u8]>, name: &str) -> Result<Self, ConfigError> {
         let mut reader = reader::Reader::new(&EmptyHost);
         reader.bytes(text.as_ref(), Path::new(name))?;
-        let args = BrokerArgs {
-            config_file: Some(name.into()),
-            ..BrokerArgs::default()
-        };
+        let args = BrokerArgs { config_file: Some(name.into()), ..BrokerArgs::default() };
         reader.finish(&args)
     }
 }

@@ -25,20 +25,10 @@ pub(crate) fn plugin_load(draft: &mut Draft, args: &Args<'_>) -> Result<(), Faul
     let Some((name, path)) = text.split_once(' ') else {
         return Err(Fault::empty("plugin_load path").hint("write 'plugin_load NAME PATH'"));
     };
-    if draft
-        .config
-        .plugins
-        .iter()
-        .any(|plugin| plugin.name.as_deref() == Some(name))
-    {
+    if draft.config.plugins.iter().any(|plugin| plugin.name.as_deref() == Some(name)) {
         return Err(Fault::new(format!("Duplicate plugin name '{name}'.")));
     }
-    add(
-        draft,
-        Some(name.to_owned()),
-        path.trim_start(),
-        PluginScope::Loaded,
-    );
+    add(draft, Some(name.to_owned()), path.trim_start(), PluginScope::Loaded);
     Ok(())
 }
 
@@ -57,20 +47,11 @@ pub(crate) fn plugin_use(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault
 /// `plugin_opt_KEY VALUE`, also `auth_opt_KEY`.
 pub(crate) fn plugin_opt(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault> {
     let families = ["plugin_opt_", "auth_opt_"];
-    let key = families
-        .iter()
-        .find_map(|family| args.name.strip_prefix(family))
-        .unwrap_or_default();
+    let key = families.iter().find_map(|family| args.name.strip_prefix(family)).unwrap_or_default();
     if key.is_empty() {
         return Err(Fault::new(format!("Invalid '{}' config option.", args.name)));
     }
-    let value = Secret::new(
-        Args {
-            name: key,
-            rest: args.rest,
-        }
-        .text()?,
-    );
+    let value = Secret::new(Args { name: key, rest: args.rest }.text()?);
     if let Some(plugin) = draft.config.plugins.last_mut() {
         plugin.options.push((key.to_owned(), value));
     }
@@ -86,12 +67,6 @@ pub(crate) fn deny_special_chars(draft: &mut Draft, on: bool) {
 
 fn add(draft: &mut Draft, name: Option<String>, path: &str, scope: PluginScope) -> usize {
     let path = path.into();
-    draft.config.plugins.push(Plugin {
-        name,
-        path,
-        scope,
-        options: Vec::new(),
-        deny_special_chars: true,
-    });
+    draft.config.plugins.push(Plugin { name, path, scope, options: Vec::new(), deny_special_chars: true });
     draft.config.plugins.len() - 1
 }

@@ -26,20 +26,14 @@ pub(super) struct Reader<'h> {
 
 impl<'h> Reader<'h> {
     pub(super) fn new(host: &'h dyn Host) -> Self {
-        Self {
-            host,
-            draft: Draft::with_defaults(),
-            in_include: false,
-        }
+        Self { host, draft: Draft::with_defaults(), in_include: false }
     }
 
     /// Reads the file of `-c`.
     pub(super) fn main_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         if self.host.is_dir(path) {
-            return Err(
-                ConfigError::new(format!("Config file {} is a directory.", path.display()))
-                    .with_hint("name the file itself; 'include_dir' in a file reads a whole directory"),
-            );
+            return Err(ConfigError::new(format!("Config file {} is a directory.", path.display()))
+                .with_hint("name the file itself; 'include_dir' in a file reads a whole directory"));
         }
         self.file(path)
     }
@@ -69,10 +63,7 @@ impl<'h> Reader<'h> {
     fn line(&mut self, line: &Line<'_>, place: &Place) -> Result<(), ConfigError> {
         let at = |fault| ConfigError::from_fault(fault, Some(place));
         let (name, directive) = directive_of(line.word).map_err(at)?;
-        let args = Args {
-            name,
-            rest: line.rest,
-        };
+        let args = Args { name, rest: line.rest };
         match directive.value() {
             Value::Include => self.include(&args, place),
             _ => self.setting(directive, &args, place).map_err(at),
@@ -91,14 +82,11 @@ impl<'h> Reader<'h> {
         let is_about_default =
             owner == Owner::DefaultListener && directive.scope() == Scope::ListenerOrDefault;
         if is_about_default || is_default_address(directive.name()) {
-            self.draft
-                .default_opened_by
-                .get_or_insert_with(|| (directive.name(), place.clone()));
+            self.draft.default_opened_by.get_or_insert_with(|| (directive.name(), place.clone()));
         }
         let needs = needed(directive.status(), &value);
         if let Status::NoOp(why) = directive.status() {
-            self.draft
-                .warn(format!("Warning: The '{}' option {why}.", args.name));
+            self.draft.warn(format!("Warning: The '{}' option {why}.", args.name));
         }
         for warning in &mut self.draft.config.warnings[warnings_before..] {
             *warning = format!("{warning} ({place})");
@@ -106,13 +94,7 @@ impl<'h> Reader<'h> {
         // `listener`, `connection` and the plugin lines begin what they are then about.
         let owner = self.draft.opened_by(directive.name()).unwrap_or(owner);
         let value = Secret::new(value);
-        self.draft.config.settings.push(Setting {
-            directive,
-            owner,
-            place: place.clone(),
-            value,
-            needs,
-        });
+        self.draft.config.settings.push(Setting { directive, owner, place: place.clone(), value, needs });
         Ok(())
     }
 
@@ -139,9 +121,7 @@ impl<'h> Reader<'h> {
 
 /// The row that a line's first word means.
 fn directive_of(word: &[u8]) -> Result<(&str, &'static Directive), Fault> {
-    let known = std::str::from_utf8(word)
-        .ok()
-        .and_then(|name| Some((name, table::find(name)?)));
+    let known = std::str::from_utf8(word).ok().and_then(|name| Some((name, table::find(name)?)));
     known.ok_or_else(|| {
         let shown = String::from_utf8_lossy(word).escape_debug().to_string();
         let fault = Fault::new(format!("Unknown configuration variable '{shown}'."));
@@ -206,10 +186,7 @@ impl Draft {
 
     fn warn_of_more(&mut self, args: &Args<'_>) {
         if args.has_more() {
-            self.warn(format!(
-                "Warning: What follows the value of '{}' is ignored.",
-                args.name
-            ));
+            self.warn(format!("Warning: What follows the value of '{}' is ignored.", args.name));
         }
     }
 

@@ -30,9 +30,7 @@ fn nearest(word: &str) -> Option<&'static str> {
     let limit = MAX_DISTANCE.min(word.len() / 3);
     let names = table::directives().flat_map(|row| row.aliases().iter().copied().chain([row.name()]));
     let scored = names.filter(|name| name.len().abs_diff(lower.len()) <= limit);
-    let best = scored
-        .map(|name| (distance(&lower, name), name))
-        .min_by_key(|(distance, _)| *distance)?;
+    let best = scored.map(|name| (distance(&lower, name), name)).min_by_key(|(distance, _)| *distance)?;
     (best.0 <= limit).then_some(best.1)
 }
 
@@ -61,27 +59,13 @@ mod tests {
             (b"alow_anonymous", Some("did you mean 'allow_anonymous'?")),
             (b"Listener", Some("did you mean 'listener'?")),
             (b"password_fil", Some("did you mean 'password_file'?")),
-            (
-                b"max_qos=1",
-                Some("write 'max_qos VALUE', with a space between them"),
-            ),
-            (
-                b"max_qos\t1",
-                Some("a name and its value are separated by spaces, not by a tab"),
-            ),
-            (
-                b"#",
-                Some("the # of a comment must be the first character of its line"),
-            ),
+            (b"max_qos=1", Some("write 'max_qos VALUE', with a space between them")),
+            (b"max_qos\t1", Some("a name and its value are separated by spaces, not by a tab")),
+            (b"#", Some("the # of a comment must be the first character of its line")),
             (b"foo", None),
         ];
         for (word, expected) in rows {
-            assert_eq!(
-                hint_for(word).as_deref(),
-                expected,
-                "{}",
-                String::from_utf8_lossy(word)
-            );
+            assert_eq!(hint_for(word).as_deref(), expected, "{}", String::from_utf8_lossy(word));
         }
         assert!(hint_for(b"\xef\xbb\xbflistener").is_some_and(|hint| hint.contains("byte order mark")));
         assert_eq!(hint_for(b"\xff"), None);

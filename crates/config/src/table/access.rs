@@ -30,13 +30,11 @@ pub(super) static ROWS: &[Directive] = &[
             "The users and their password hashes, as `mosquitto_passwd` writes them. A client that gives a \
              user name must be in it. Read again at SIGHUP.",
         ),
-    row(Scope::Security, "acl_file", "PATH")
-        .text(|d, v| d.security().acl_file = Some(v.into()))
-        .doc(
-            "Which user may read and write which topics. What it does not grant is denied. A subscription is \
+    row(Scope::Security, "acl_file", "PATH").text(|d, v| d.security().acl_file = Some(v.into())).doc(
+        "Which user may read and write which topics. What it does not grant is denied. A subscription is \
              accepted all the same; what it may not see is left out when messages are delivered. Read again \
              at SIGHUP.",
-        ),
+    ),
     row(Scope::Security, "allow_zero_length_clientid", "BOOL")
         .default("true")
         .bool(|d, v| d.security().allow_zero_length_clientid = v)
@@ -66,11 +64,8 @@ pub(super) static ROWS: &[Directive] = &[
              user name. Otherwise the client is refused: what is queued in the session was meant for the \
              first user. A Pondhawk directive.",
         ),
-    row(Scope::Global, "refuse_subscribe", "FILTER")
-        .repeats()
-        .custom(refuse_subscribe)
-        .doc(
-            "Refuses a subscription to exactly this filter, whoever asks. `refuse_subscribe #` makes a public \
+    row(Scope::Global, "refuse_subscribe", "FILTER").repeats().custom(refuse_subscribe).doc(
+        "Refuses a subscription to exactly this filter, whoever asks. `refuse_subscribe #` makes a public \
              broker whose clients have to know their topics. May be repeated. A Pondhawk directive.",
-        ),
+    ),
 ];

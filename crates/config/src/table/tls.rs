@@ -10,9 +10,7 @@ const fn row(scope: Scope, name: &'static str, syntax: &'static str) -> Directiv
 
 const fn switch(scope: Scope, name: &'static str) -> Directive {
     let status = Status::NeedsWhen("true", Capability::Tls);
-    Directive::new(Section::Tls, scope, name, "BOOL")
-        .default("false")
-        .with_status(status)
+    Directive::new(Section::Tls, scope, name, "BOOL").default("false").with_status(status)
 }
 
 pub(super) static ROWS: &[Directive] = &[

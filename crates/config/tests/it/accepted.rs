@@ -175,20 +175,8 @@ fn mosquittos_141_keywords_are_all_read() {
     let mut names: Vec<_> = ALL_KEYWORDS
         .lines()
         .filter_map(|line| line.split(' ').next())
-        .map(|name| {
-            if name.starts_with("plugin_opt_") {
-                "plugin_opt_"
-            } else {
-                name
-            }
-        })
-        .map(|name| {
-            if name.starts_with("auth_opt_") {
-                "auth_opt_"
-            } else {
-                name
-            }
-        })
+        .map(|name| if name.starts_with("plugin_opt_") { "plugin_opt_" } else { name })
+        .map(|name| if name.starts_with("auth_opt_") { "auth_opt_" } else { name })
         // The one that reads other files has its own test.
         .chain(["include_dir"])
         .collect();
@@ -202,20 +190,15 @@ fn mosquittos_141_keywords_are_all_read() {
 
 #[test]
 fn no_name_means_two_things() {
-    let mut names: Vec<_> = directives()
-        .flat_map(|row| row.aliases().iter().copied().chain([row.name()]))
-        .collect();
+    let mut names: Vec<_> =
+        directives().flat_map(|row| row.aliases().iter().copied().chain([row.name()])).collect();
     let count = names.len();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), count);
     for row in directives() {
         assert_eq!(find(row.name()).map(Directive::name), Some(row.name()));
-        assert!(
-            !row.documentation().is_empty(),
-            "{} is not documented",
-            row.name()
-        );
+        assert!(!row.documentation().is_empty(), "{} is not documented", row.name());
     }
 }
 
@@ -228,38 +211,17 @@ fn pondhawks_own_directives() {
          allow_session_transfer true\nrefuse_subscribe #\nrefuse_subscribe a/#\nrefuse_subscribe #\n\
          authentication_threads 2\npersistence_durability interval 250\n",
     );
-    assert_eq!(
-        config.threads,
-        Threads {
-            shards: Some(3),
-            authentication: 2
-        }
-    );
+    assert_eq!(config.threads, Threads { shards: Some(3), authentication: 2 });
     let limits = &config.limits;
-    assert_eq!(
-        (limits.max_output_bytes, limits.max_client_id_bytes),
-        (5000, 65_535)
-    );
+    assert_eq!((limits.max_output_bytes, limits.max_client_id_bytes), (5000, 65_535));
     assert_eq!(limits.connect_timeout, Duration::from_secs(7));
-    assert_eq!(
-        (limits.max_connect_packet_size, limits.max_username_bytes),
-        (200, 9)
-    );
-    assert_eq!(
-        (limits.max_subscriptions_per_client, limits.max_user_properties),
-        (None, 1)
-    );
-    assert_eq!(
-        (limits.max_topic_levels, limits.max_retained_messages),
-        (10, Some(11))
-    );
+    assert_eq!((limits.max_connect_packet_size, limits.max_username_bytes), (200, 9));
+    assert_eq!((limits.max_subscriptions_per_client, limits.max_user_properties), (None, 1));
+    assert_eq!((limits.max_topic_levels, limits.max_retained_messages), (10, Some(11)));
     assert_eq!(limits.max_retained_bytes, Some(12));
     assert!(config.mqtt.allow_session_transfer);
     assert_eq!(config.mqtt.refuse_subscribe, ["#", "a/#"]);
-    assert_eq!(
-        config.persistence.durability,
-        Durability::Interval(Duration::from_millis(250))
-    );
+    assert_eq!(config.persistence.durability, Durability::Interval(Duration::from_millis(250)));
 }
 
 #[test]
@@ -284,29 +246,10 @@ fn defaults_are_mosquittos() {
     assert!(!config.mqtt.allow_session_transfer);
     assert!(!config.persistence.enabled);
     assert_eq!(config.persistence.autosave_interval, 1800);
-    assert_eq!(
-        config.threads,
-        Threads {
-            shards: None,
-            authentication: 1
-        }
-    );
+    assert_eq!(config.threads, Threads { shards: None, authentication: 1 });
     let listener = Listener::default();
-    assert_eq!(
-        listener.address,
-        Address::Tcp {
-            host: None,
-            port: 1883
-        }
-    );
-    assert_eq!(
-        (
-            listener.max_qos,
-            listener.max_topic_alias,
-            listener.max_topic_alias_broker
-        ),
-        (2, 10, 10)
-    );
+    assert_eq!(listener.address, Address::Tcp { host: None, port: 1883 });
+    assert_eq!((listener.max_qos, listener.max_topic_alias, listener.max_topic_alias_broker), (2, 10, 10));
     assert_eq!(listener.accept_versions, ProtocolVersions::ALL);
     assert_eq!(listener.max_connections, None);
 }
@@ -315,10 +258,7 @@ fn defaults_are_mosquittos() {
 fn a_bridge_as_written() {
     let config = read(ALL_KEYWORDS);
     let one = &config.bridges[0];
-    let address = |host: &str, port| BridgeAddress {
-        host: host.to_owned(),
-        port,
-    };
+    let address = |host: &str, port| BridgeAddress { host: host.to_owned(), port };
     assert_eq!(one.addresses, [address("a", 1883), address("b", 1884)]);
     let topic = |pattern: &str, direction, qos| BridgeTopic {
         pattern: pattern.to_owned(),
@@ -332,36 +272,15 @@ fn a_bridge_as_written() {
     everything.remote_prefix = "remote/".to_owned();
     assert_eq!(one.topics, [everything, topic("two words", Direction::In, 1)]);
     let seconds = Duration::from_secs;
-    let delay = RestartTimeout::Backoff {
-        base: seconds(5),
-        cap: seconds(30),
-        stable: Some(seconds(60)),
-    };
+    let delay = RestartTimeout::Backoff { base: seconds(5), cap: seconds(30), stable: Some(seconds(60)) };
     assert_eq!(one.restart_timeout, delay);
-    assert_eq!(
-        one.tcp_keepalive,
-        Some(TcpKeepalive {
-            idle: 1,
-            interval: 2,
-            count: 3
-        })
-    );
-    assert_eq!(
-        config.bridges[1].remote_password.as_ref().map(Secret::expose),
-        Some("rp")
-    );
+    assert_eq!(one.tcp_keepalive, Some(TcpKeepalive { idle: 1, interval: 2, count: 3 }));
+    assert_eq!(config.bridges[1].remote_password.as_ref().map(Secret::expose), Some("rp"));
     assert_eq!(
         config.bridges[1].restart_timeout,
-        RestartTimeout::Backoff {
-            base: seconds(5),
-            cap: seconds(30),
-            stable: None
-        }
+        RestartTimeout::Backoff { base: seconds(5), cap: seconds(30), stable: None }
     );
-    assert!(
-        !format!("{config:?}").contains("\"rp\""),
-        "no password in a debug print"
-    );
+    assert!(!format!("{config:?}").contains("\"rp\""), "no password in a debug print");
 }
 
 #[test]
@@ -378,19 +297,11 @@ fn numbers_in_every_base_and_limits_that_are_none() {
 
 #[test]
 fn old_words_are_read_with_a_warning() {
-    for line in [
-        "retry_interval 20",
-        "store_clean_interval 10",
-        "dhparamfile x",
-        "websockets_log_level 1",
-    ] {
+    for line in ["retry_interval 20", "store_clean_interval 10", "dhparamfile x", "websockets_log_level 1"] {
         let config = read(line);
         assert_eq!(config.warnings.len(), 1, "{line}");
         let name = line.split(' ').next().expect("a word");
-        assert!(
-            config.warnings[0].starts_with(&format!("Warning: The '{name}' option ")),
-            "{line}"
-        );
+        assert!(config.warnings[0].starts_with(&format!("Warning: The '{name}' option ")), "{line}");
         assert!(config.warnings[0].ends_with(". (t.conf:1)"), "{line}");
     }
     assert!(read("retained_persistence true").persistence.enabled);
@@ -403,13 +314,7 @@ fn the_last_of_two_booleans_counts_and_log_lines_add_up() {
     let config = read("log_timestamp false\nlog_timestamp true\n");
     assert!(config.logging.timestamp);
     let config = read("log_dest stdout\nlog_type error\nlog_type subscribe\n");
-    assert_eq!(
-        config.logging.destinations,
-        LogDestinations {
-            stdout: true,
-            ..LogDestinations::default()
-        }
-    );
+    assert_eq!(config.logging.destinations, LogDestinations { stdout: true, ..LogDestinations::default() });
     assert_eq!(config.logging.types, LogTypes::ERROR | LogTypes::SUBSCRIBE);
     let config = read("log_dest file /tmp/a file\nlog_dest none\nlog_type all\nlog_type none\n");
     assert_eq!(config.logging.destinations, LogDestinations::default());
@@ -459,11 +364,7 @@ fn what_a_build_lacks_is_named() {
     assert!(unsupported(&config, Capabilities::ALL).is_empty());
     let all_but_tls = Capability::ALL.iter().filter(|it| **it != Capability::Tls);
     let available = all_but_tls.fold(Capabilities::NONE, |set, it| set.with(*it));
-    assert!(
-        unsupported(&config, available)
-            .iter()
-            .all(|it| it.capability == Capability::Tls)
-    );
+    assert!(unsupported(&config, available).iter().all(|it| it.capability == Capability::Tls));
 
     let harmless = read(
         "persistence false\npersistence_location /tmp\nautosave_interval 3\nlistener 1\nprotocol mqtt\n\

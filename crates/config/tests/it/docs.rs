@@ -7,10 +7,7 @@ fn every_directive_is_on_both_pages() {
     let (page, man) = (reference_markdown(), man_page());
     for row in directives() {
         let name = row.name();
-        assert!(
-            page.contains(&format!("\n### `{name}")),
-            "{name} in the reference"
-        );
+        assert!(page.contains(&format!("\n### `{name}")), "{name} in the reference");
         assert!(man.contains(&format!("\n.B {name}")), "{name} in the man page");
         for alias in row.aliases() {
             assert!(page.contains(alias) && man.contains(alias), "{alias}");
@@ -38,11 +35,7 @@ fn an_entry_of_the_reference() {
 #[test]
 fn the_man_page_is_roff() {
     let man = man_page();
-    assert!(
-        man.lines()
-            .nth(1)
-            .is_some_and(|line| line.starts_with(".TH MOSQUITTO.CONF 5 "))
-    );
+    assert!(man.lines().nth(1).is_some_and(|line| line.starts_with(".TH MOSQUITTO.CONF 5 ")));
     let requests = [".TH", ".SH", ".TP", ".B", ".BR", ".PP", ".IP", ".\\\""];
     for line in man.lines().filter(|line| line.starts_with('.')) {
         let request = line.split(' ').next().unwrap_or_default();

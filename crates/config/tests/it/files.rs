@@ -24,33 +24,21 @@ include_dir /etc/mosquitto/conf.d
 #[test]
 fn the_notes_two_lines_keep_anonymous_clients_out() {
     let notes = "allow_anonymous false\npassword_file /etc/mosquitto/passwd\n";
-    let host = MemoryHost::default()
-        .file(MAIN, DEBIAN_MAIN)
-        .file("/etc/mosquitto/conf.d/default.conf", notes);
+    let host =
+        MemoryHost::default().file(MAIN, DEBIAN_MAIN).file("/etc/mosquitto/conf.d/default.conf", notes);
     let config = host.load(MAIN).expect("the notes' configuration");
-    assert_eq!(
-        config.sources,
-        [PathBuf::from(MAIN), "/etc/mosquitto/conf.d/default.conf".into()]
-    );
+    assert_eq!(config.sources, [PathBuf::from(MAIN), "/etc/mosquitto/conf.d/default.conf".into()]);
     assert_eq!(config.pid_file, Some("/run/mosquitto/mosquitto.pid".into()));
     assert_eq!(config.persistence.location, Some("/var/lib/mosquitto/".into()));
-    assert_eq!(
-        config.logging.destinations.file,
-        Some("/var/log/mosquitto/mosquitto.log".into())
-    );
+    assert_eq!(config.logging.destinations.file, Some("/var/log/mosquitto/mosquitto.log".into()));
     assert!(config.local_only);
     assert_eq!(config.listeners.len(), 2);
     for listener in &config.listeners {
         assert!(!listener.access.allow_anonymous && listener.access.allow_anonymous_explicit);
-        assert_eq!(
-            listener.access.password_file,
-            Some("/etc/mosquitto/passwd".into())
-        );
+        assert_eq!(listener.access.password_file, Some("/etc/mosquitto/passwd".into()));
     }
-    let places: Vec<_> = unsupported(&config, Capabilities::NONE)
-        .iter()
-        .map(|it| it.place.to_string())
-        .collect();
+    let places: Vec<_> =
+        unsupported(&config, Capabilities::NONE).iter().map(|it| it.place.to_string()).collect();
     assert_eq!(places, [format!("{MAIN}:5")]);
 }
 
@@ -78,10 +66,7 @@ fn a_long_file_of_comments_with_seven_live_lines() {
     let config = Config::from_text(&text, "original.conf").expect("the original's configuration");
     assert_eq!(config.warnings, Vec::<String>::new());
     assert_eq!(unsupported(&config, Capabilities::NONE), []);
-    assert_eq!(
-        config.logging.types,
-        LogTypes::ERROR | LogTypes::WARNING | LogTypes::SUBSCRIBE
-    );
+    assert_eq!(config.logging.types, LogTypes::ERROR | LogTypes::WARNING | LogTypes::SUBSCRIBE);
     assert!(config.logging.destinations.stdout && !config.logging.destinations.stderr);
     let access = &config.listeners[0].access;
     assert!(!access.allow_anonymous);
@@ -108,33 +93,14 @@ fn a_mistake_in_an_included_file_names_both_files() {
 
 #[test]
 fn included_files_are_read_in_mosquittos_order() {
-    let host = [
-        "b.conf",
-        "B.conf",
-        "a.conf",
-        "A.conf",
-        "10.conf",
-        ".conf",
-        "z.conf.bak",
-        "notes.txt",
-    ]
-    .iter()
-    .fold(MemoryHost::default(), |host, name| {
-        host.file(&format!("/d/{name}"), "# nothing\n")
-    })
-    .file("/m.conf", "include_dir /d\n");
+    let host = ["b.conf", "B.conf", "a.conf", "A.conf", "10.conf", ".conf", "z.conf.bak", "notes.txt"]
+        .iter()
+        .fold(MemoryHost::default(), |host, name| host.file(&format!("/d/{name}"), "# nothing\n"))
+        .file("/m.conf", "include_dir /d\n");
     let sources = host.load("/m.conf").expect("only comments").sources;
     assert_eq!(
         sources,
-        [
-            "/m.conf",
-            "/d/10.conf",
-            "/d/A.conf",
-            "/d/a.conf",
-            "/d/B.conf",
-            "/d/b.conf"
-        ]
-        .map(PathBuf::from)
+        ["/m.conf", "/d/10.conf", "/d/A.conf", "/d/a.conf", "/d/B.conf", "/d/b.conf"].map(PathBuf::from)
     );
 }
 
@@ -146,10 +112,7 @@ fn listeners_go_on_across_files_and_includes_are_followed_once() {
         .file("/e/x.conf", "nonsense\n");
     let config = host.load("/m.conf").expect("one level of includes");
     assert_eq!(config.listeners[0].max_connections, Some(3));
-    assert_eq!(
-        config.warnings,
-        ["Warning: 'include_dir' is only followed in the main file. (/d/a.conf:2)"]
-    );
+    assert_eq!(config.warnings, ["Warning: 'include_dir' is only followed in the main file. (/d/a.conf:2)"]);
 }
 
 #[test]
@@ -160,21 +123,12 @@ fn files_that_cannot_be_read() {
         assert_eq!(error.exit_code(), 3);
         error.lines()[..error.lines().len() - 1].to_vec()
     };
-    assert_eq!(
-        first_lines("/none.conf"),
-        ["Error: Unable to open config file /none.conf."]
-    );
+    assert_eq!(first_lines("/none.conf"), ["Error: Unable to open config file /none.conf."]);
     assert_eq!(first_lines("/"), ["Error: Config file / is a directory."]);
-    let include = [
-        "Error: Unable to open include_dir '/nowhere'.",
-        "Error found at /m.conf:1.",
-    ];
+    let include = ["Error: Unable to open include_dir '/nowhere'.", "Error found at /m.conf:1."];
     assert_eq!(first_lines("/m.conf"), include);
     let empty = Config::from_text("include_dir\n", "t").expect_err("no directory");
-    assert_eq!(
-        empty.lines()[0],
-        "Error: Empty 'include_dir' value in configuration."
-    );
+    assert_eq!(empty.lines()[0], "Error: Empty 'include_dir' value in configuration.");
 }
 
 #[test]
@@ -209,29 +163,13 @@ fn the_environment_is_asked_through_the_host() {
 #[test]
 fn the_real_file_system() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let args = BrokerArgs {
-        config_file: Some(manifest.into()),
-        ..BrokerArgs::default()
-    };
+    let args = BrokerArgs { config_file: Some(manifest.into()), ..BrokerArgs::default() };
     let error = load(&args, &SystemHost).expect_err("a manifest is no configuration");
-    assert_eq!(
-        error.lines()[0],
-        "Error: Unknown configuration variable '[package]'."
-    );
+    assert_eq!(error.lines()[0], "Error: Unknown configuration variable '[package]'.");
     assert_eq!(error.lines()[1], format!("Error found at {manifest}:1."));
-    let folder = BrokerArgs {
-        config_file: Some(env!("CARGO_MANIFEST_DIR").into()),
-        ..BrokerArgs::default()
-    };
+    let folder = BrokerArgs { config_file: Some(env!("CARGO_MANIFEST_DIR").into()), ..BrokerArgs::default() };
     let error = load(&folder, &SystemHost).expect_err("a directory");
     assert!(error.lines()[0].ends_with(" is a directory."));
-    assert!(
-        SystemHost
-            .list(env!("CARGO_MANIFEST_DIR").as_ref())
-            .is_ok_and(|names| names.len() >= 2)
-    );
-    assert_eq!(
-        SystemHost.variable("CARGO_PKG_NAME").as_deref(),
-        Some("pondhawk-config")
-    );
+    assert!(SystemHost.list(env!("CARGO_MANIFEST_DIR").as_ref()).is_ok_and(|names| names.len() >= 2));
+    assert_eq!(SystemHost.variable("CARGO_PKG_NAME").as_deref(), Some("pondhawk-config"));
 }

@@ -25,22 +25,13 @@ impl MemoryHost {
 
     /// Loads `path` as `-c` would.
     pub fn load(&self, path: &str) -> Result<Config, ConfigError> {
-        load(
-            &BrokerArgs {
-                config_file: Some(path.into()),
-                ..BrokerArgs::default()
-            },
-            self,
-        )
+        load(&BrokerArgs { config_file: Some(path.into()), ..BrokerArgs::default() }, self)
     }
 }
 
 impl Host for MemoryHost {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.files
-            .get(path)
-            .cloned()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
@@ -49,10 +40,7 @@ impl Host for MemoryHost {
         }
         let inside = self.files.keys().filter(|file| file.parent() == Some(path));
         // Backwards, so that the order seen is the crate's own.
-        Ok(inside
-            .rev()
-            .filter_map(|file| Some(file.file_name()?.to_owned()))
-            .collect())
+        Ok(inside.rev().filter_map(|file| Some(file.file_name()?.to_owned())).collect())
     }
 
     fn is_dir(&self, path: &Path) -> bool {

@@ -5,9 +5,8 @@ use proptest::prelude::*;
 
 /// A line made of a real name and something behind it.
 fn line() -> impl Strategy<Value = String> {
-    let names: Vec<&str> = directives()
-        .flat_map(|row| row.aliases().iter().copied().chain([row.name()]))
-        .collect();
+    let names: Vec<&str> =
+        directives().flat_map(|row| row.aliases().iter().copied().chain([row.name()])).collect();
     let values = prop_oneof![
         Just(String::new()),
         Just("true".to_owned()),

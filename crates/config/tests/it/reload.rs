@@ -78,18 +78,11 @@ fn listeners_come_and_go_with_a_restart() {
     let reload = reload_diff(&old, &new);
     assert_eq!(
         names(&reload.restart),
-        [
-            "'listener' of listener 1 (t.conf:1)",
-            "'listener' of listener 3 (t.conf:3)"
-        ]
+        ["'listener' of listener 1 (t.conf:1)", "'listener' of listener 3 (t.conf:3)"]
     );
     assert_eq!(names(&reload.live), ["'max_qos' of listener 2 (t.conf:2)"]);
-    let running: Vec<_> = reload
-        .config
-        .listeners
-        .iter()
-        .map(|it| (it.address.to_string(), it.max_qos))
-        .collect();
+    let running: Vec<_> =
+        reload.config.listeners.iter().map(|it| (it.address.to_string(), it.max_qos)).collect();
     assert_eq!(running, [("1".to_owned(), 1), ("2".to_owned(), 0)]);
 }
 
@@ -104,13 +97,7 @@ fn a_listener_that_was_taken_out_does_not_keep_revoked_rights() {
     let local = read("sys_interval 3\n");
     let closed = read("listener 1883\nallow_anonymous false\n");
     let reload = reload_diff(&local, &closed);
-    assert!(
-        reload
-            .config
-            .listeners
-            .iter()
-            .all(|it| !it.access.allow_anonymous)
-    );
+    assert!(reload.config.listeners.iter().all(|it| !it.access.allow_anonymous));
     assert_eq!(reload.config.listeners.len(), 2);
 }
 
@@ -118,18 +105,12 @@ fn a_listener_that_was_taken_out_does_not_keep_revoked_rights() {
 fn repeated_lines_are_compared_as_a_whole() {
     let old = read("refuse_subscribe #\nlog_dest stdout\n");
     let new = read("refuse_subscribe #\nrefuse_subscribe a/#\nlog_dest stdout\n");
-    assert_eq!(
-        names(&reload_diff(&old, &new).live),
-        ["'refuse_subscribe' (t.conf:2)"]
-    );
+    assert_eq!(names(&reload_diff(&old, &new).live), ["'refuse_subscribe' (t.conf:2)"]);
     let bridge = "connection b\naddress a\ntopic t\n";
     let more = format!("{bridge}topic u\npassword secret\n");
     let reload = reload_diff(&read(bridge), &read(&more));
     assert_eq!(
         names(&reload.live),
-        [
-            "'remote_password' of connection b (t.conf:5)",
-            "'topic' of connection b (t.conf:4)"
-        ]
+        ["'remote_password' of connection b (t.conf:5)", "'topic' of connection b (t.conf:4)"]
     );
 }

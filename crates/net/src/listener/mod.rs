@@ -158,10 +158,7 @@ pub fn open(spec: &ListenSpec) -> Result<Opened, ListenError> {
         ListenSpec::Tcp(spec) => tcp::open(spec),
         ListenSpec::Unix(path) => {
             let listeners = vec![unix::open(path)?];
-            Ok(Opened {
-                listeners,
-                skipped: Vec::new(),
-            })
+            Ok(Opened { listeners, skipped: Vec::new() })
         }
     }
 }

@@ -17,9 +17,7 @@ pub(super) fn open(spec: &TcpSpec) -> Result<Opened, ListenError> {
     loop {
         tries -= 1;
         match open_all(spec, &addresses) {
-            Err(ListenError {
-                cause: Cause::InUse, ..
-            }) if tries > 0 => {}
+            Err(ListenError { cause: Cause::InUse, .. }) if tries > 0 => {}
             done => return done,
         }
     }
@@ -27,10 +25,7 @@ pub(super) fn open(spec: &TcpSpec) -> Result<Opened, ListenError> {
 
 pub(super) fn ensure_free(spec: &TcpSpec) -> Result<(), ListenError> {
     // A bound socket that does not listen collides with listening ones only, and accepts nobody meanwhile.
-    let alone = TcpSpec {
-        reuse_port: false,
-        ..spec.clone()
-    };
+    let alone = TcpSpec { reuse_port: false, ..spec.clone() };
     for address in addresses(spec)? {
         match bound(&alone, address) {
             Err(error) if !error.is_not_here() => return Err(error),
@@ -42,10 +37,7 @@ pub(super) fn ensure_free(spec: &TcpSpec) -> Result<(), ListenError> {
 
 /// Binds all addresses; with port 0, the later ones to the port that the first one got.
 fn open_all(spec: &TcpSpec, addresses: &[SocketAddr]) -> Result<Opened, ListenError> {
-    let mut opened = Opened {
-        listeners: Vec::new(),
-        skipped: Vec::new(),
-    };
+    let mut opened = Opened { listeners: Vec::new(), skipped: Vec::new() };
     for &(mut address) in addresses {
         if let Some(port) = opened.listeners.first().and_then(Listener::port) {
             address.set_port(port);
@@ -89,11 +81,7 @@ fn bound(spec: &TcpSpec, address: SocketAddr) -> Result<Socket, ListenError> {
 
 fn configured(spec: &TcpSpec, address: SocketAddr) -> io::Result<Socket> {
     // `Socket::new` sets close-on-exec.
-    let socket = Socket::new(
-        socket2::Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(socket2::Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     if spec.reuse_port {
@@ -133,9 +121,7 @@ fn addresses(spec: &TcpSpec) -> Result<Vec<SocketAddr>, ListenError> {
 
 /// `[::1]` as people write it next to a port.
 fn without_brackets(host: &str) -> &str {
-    host.strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host)
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 fn unresolved(spec: &TcpSpec) -> Place {
@@ -158,14 +144,9 @@ mod tests {
     fn a_bound_listener_accepts() {
         let opened = open(&spec("127.0.0.1")).unwrap();
         assert_eq!(opened.listeners.len(), 1);
-        let Listener::Tcp { socket, address } = &opened.listeners[0] else {
-            panic!("not TCP")
-        };
+        let Listener::Tcp { socket, address } = &opened.listeners[0] else { panic!("not TCP") };
         assert_ne!(address.port(), 0);
-        assert_eq!(
-            opened.listeners[0].to_string(),
-            format!("ipv4 listen socket on port {}", address.port())
-        );
+        assert_eq!(opened.listeners[0].to_string(), format!("ipv4 listen socket on port {}", address.port()));
         assert_eq!(socket.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         let client = TcpStream::connect(address).unwrap();
         let (_, peer) = socket.accept().unwrap();
@@ -182,50 +163,27 @@ mod tests {
 
     #[test]
     fn the_domain_filters_addresses() {
-        let v4 = TcpSpec {
-            domain: Domain::V4,
-            ..TcpSpec::new(None, 0)
-        };
+        let v4 = TcpSpec { domain: Domain::V4, ..TcpSpec::new(None, 0) };
         assert_eq!(addresses(&v4).unwrap(), [(Ipv4Addr::UNSPECIFIED, 0).into()]);
-        let v6 = TcpSpec {
-            domain: Domain::V6,
-            ..spec("127.0.0.1")
-        };
+        let v6 = TcpSpec { domain: Domain::V6, ..spec("127.0.0.1") };
         let error = open(&v6).unwrap_err();
         assert!(matches!(error.cause, Cause::NoAddress), "{error}");
-        assert_eq!(
-            error.to_string(),
-            "The name has no address of the wanted family (port 0 of 127.0.0.1)"
-        );
+        assert_eq!(error.to_string(), "The name has no address of the wanted family (port 0 of 127.0.0.1)");
     }
 
     #[test]
     fn brackets_are_understood() {
-        assert_eq!(
-            addresses(&spec("[::1]")).unwrap(),
-            addresses(&spec("::1")).unwrap()
-        );
+        assert_eq!(addresses(&spec("[::1]")).unwrap(), addresses(&spec("::1")).unwrap());
     }
 
     #[test]
     fn a_used_port_names_the_port_and_how_to_find_the_owner() {
         let first = open(&spec("127.0.0.1")).unwrap();
         let port = first.listeners[0].port().unwrap();
-        let again = TcpSpec {
-            port,
-            ..spec("127.0.0.1")
-        };
+        let again = TcpSpec { port, ..spec("127.0.0.1") };
         let error = open(&again).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("Address already in use (port {port} of 127.0.0.1)")
-        );
-        assert!(
-            error
-                .hint()
-                .unwrap()
-                .contains(&format!("ss -ltnp 'sport = :{port}'"))
-        );
+        assert_eq!(error.to_string(), format!("Address already in use (port {port} of 127.0.0.1)"));
+        assert!(error.hint().unwrap().contains(&format!("ss -ltnp 'sport = :{port}'")));
         assert!(ensure_free(&again).is_err());
         drop(first);
         ensure_free(&again).unwrap();
@@ -234,17 +192,10 @@ mod tests {
 
     #[test]
     fn shards_share_a_port_and_strangers_are_still_found() {
-        let shared = TcpSpec {
-            reuse_port: true,
-            ..spec("127.0.0.1")
-        };
+        let shared = TcpSpec { reuse_port: true, ..spec("127.0.0.1") };
         let first = open(&shared).unwrap();
         let port = first.listeners[0].port().unwrap();
-        let second = open(&TcpSpec {
-            port,
-            ..shared.clone()
-        })
-        .unwrap();
+        let second = open(&TcpSpec { port, ..shared.clone() }).unwrap();
         assert_eq!(second.listeners[0].port(), Some(port));
         let error = ensure_free(&TcpSpec { port, ..shared }).unwrap_err();
         assert!(matches!(error.cause, Cause::InUse));
@@ -255,50 +206,29 @@ mod tests {
         // TEST-NET-1, which no interface has.
         let error = open(&spec("192.0.2.1")).unwrap_err();
         assert!(error.is_not_here());
-        assert_eq!(
-            error.to_string(),
-            "Cannot assign requested address (port 0 of 192.0.2.1)"
-        );
+        assert_eq!(error.to_string(), "Cannot assign requested address (port 0 of 192.0.2.1)");
     }
 
     #[test]
     fn a_name_that_can_not_be_looked_up_is_reported() {
         let error = open(&TcpSpec::new(Some("no such host"), 1883)).unwrap_err();
         assert!(matches!(error.cause, Cause::Lookup(_)));
-        assert!(
-            error.to_string().ends_with("(port 1883 of no such host)"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with("(port 1883 of no such host)"), "{error}");
         assert!(error.hint().unwrap().contains("getent"));
     }
 
     #[test]
     fn an_unknown_interface_is_named() {
-        let error = open(&TcpSpec {
-            interface: Some("nosuch0".into()),
-            ..spec("127.0.0.1")
-        })
-        .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("Unable to bind to interface nosuch0: "),
-            "{error}"
-        );
+        let error = open(&TcpSpec { interface: Some("nosuch0".into()), ..spec("127.0.0.1") }).unwrap_err();
+        assert!(error.to_string().starts_with("Unable to bind to interface nosuch0: "), "{error}");
     }
 
     #[test]
     fn the_loopback_interface_can_be_bound_to() {
-        match open(&TcpSpec {
-            interface: Some("lo".into()),
-            ..spec("127.0.0.1")
-        }) {
+        match open(&TcpSpec { interface: Some("lo".into()), ..spec("127.0.0.1") }) {
             Ok(opened) => assert_eq!(opened.listeners.len(), 1),
             // Kernels before 5.7 want a privilege for this.
-            Err(ListenError {
-                cause: Cause::Interface(_, error),
-                ..
-            }) => {
+            Err(ListenError { cause: Cause::Interface(_, error), .. }) => {
                 assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
             }
             Err(error) => panic!("{error}"),

@@ -24,11 +24,7 @@ pub struct SocketFile {
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
         let found = fs::symlink_metadata(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            device: found.dev(),
-            inode: found.ino(),
-        })
+        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
     }
 
     /// Where it is.
@@ -63,10 +59,7 @@ fn bind(path: &Path, address: &SockAddr) -> io::Result<Listener> {
     socket.bind(address)?;
     let file = SocketFile::of(path)?;
     socket.listen(BACKLOG)?;
-    Ok(Listener::Unix {
-        socket: mio::net::UnixListener::from_std(socket.into()),
-        file,
-    })
+    Ok(Listener::Unix { socket: mio::net::UnixListener::from_std(socket.into()), file })
 }
 
 /// Removes a socket that nobody answers on; anything else in the way is an error.
@@ -116,15 +109,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("broker.sock");
         let listener = open(&path).unwrap();
-        assert_eq!(
-            listener.to_string(),
-            format!("unix listen socket on path {}", path.display())
-        );
+        assert_eq!(listener.to_string(), format!("unix listen socket on path {}", path.display()));
         assert_eq!(listener.path(), Some(&*path));
         let _client = UnixStream::connect(&path).unwrap();
-        let Listener::Unix { socket, .. } = &listener else {
-            panic!("not a Unix socket")
-        };
+        let Listener::Unix { socket, .. } = &listener else { panic!("not a Unix socket") };
         socket.accept().unwrap();
         drop(listener);
         assert!(!path.exists());
@@ -145,10 +133,7 @@ mod tests {
         let path = dir.path().join("broker.sock");
         let _first = open(&path).unwrap();
         let error = open(&path).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("Address already in use ({})", path.display())
-        );
+        assert_eq!(error.to_string(), format!("Address already in use ({})", path.display()));
         assert!(error.hint().unwrap().contains("ss -xlp"));
         UnixStream::connect(&path).unwrap();
     }
@@ -186,16 +171,9 @@ mod tests {
     fn a_path_that_can_not_be_is_reported() {
         let long = PathBuf::from(format!("/tmp/{}", "x".repeat(200)));
         let error = open(&long).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("The path is too long for a Unix socket")
-        );
+        assert!(error.to_string().starts_with("The path is too long for a Unix socket"));
         let dir = tempfile::tempdir().unwrap();
         let error = open(&dir.path().join("missing/broker.sock")).unwrap_err();
-        assert!(
-            error.to_string().starts_with("No such file or directory"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("No such file or directory"), "{error}");
     }
 }

@@ -38,11 +38,7 @@ impl Masks {
     }
 
     fn derive(&self, number: u64) -> [u8; 20] {
-        Sha1::new()
-            .chain_update(self.entropy)
-            .chain_update(number.to_be_bytes())
-            .finalize()
-            .into()
+        Sha1::new().chain_update(self.entropy).chain_update(number.to_be_bytes()).finalize().into()
     }
 }
 
@@ -60,10 +56,7 @@ impl ClientWs {
     #[must_use]
     pub fn new(entropy: [u8; 16]) -> Self {
         let state = State::Handshake(Head::new(b"HTTP/1.", HEAD_BYTES_MAX));
-        Self {
-            state,
-            masks: Masks { entropy, used: 0 },
-        }
+        Self { state, masks: Masks { entropy, used: 0 } }
     }
 
     /// The bytes to send first. `host` is as in a URL, with its port and an IPv6 address in brackets; `extra`

@@ -19,21 +19,15 @@ impl<'a> Fields<'a> {
 
     /// Whether the comma-separated list, over all its lines, has `token` in any case.
     pub(super) fn lists(&self, name: &str, token: &str) -> bool {
-        self.tokens(name)
-            .any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
+        self.tokens(name).any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// The items of a comma-separated list that may go over several lines.
     pub(super) fn tokens(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.values(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .map(<[u8]>::trim_ascii)
+        self.values(name).flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
     }
 
     fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.0
-            .iter()
-            .filter(move |header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| header.value)
+        self.0.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 }

@@ -47,12 +47,7 @@ fn header(opcode: u8, mask: u8, len: usize, out: &mut [u8; HEADER_BYTES_MAX]) ->
 /// Appends a whole frame, masked if there is a mask.
 fn append(opcode: u8, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
     let mut head = [0; HEADER_BYTES_MAX];
-    let used = header(
-        opcode,
-        if mask.is_some() { MASK } else { 0 },
-        payload.len(),
-        &mut head,
-    );
+    let used = header(opcode, if mask.is_some() { MASK } else { 0 }, payload.len(), &mut head);
     out.reserve(used + 4 + payload.len());
     out.extend_from_slice(&head[..used]);
     if let Some(mask) = mask {
@@ -235,11 +230,7 @@ impl Frames {
             return Ok(None);
         };
         if (second & MASK != 0) != S::PEER_MASKS {
-            return Err(if S::PEER_MASKS {
-                WsError::Unmasked
-            } else {
-                WsError::Masked
-            });
+            return Err(if S::PEER_MASKS { WsError::Unmasked } else { WsError::Masked });
         }
         let short = second & !MASK;
         if opcode >= CLOSE && usize::from(short) > CONTROL_BYTES_MAX {
@@ -269,13 +260,7 @@ impl Frames {
             mask = found;
             used += mask.len();
         }
-        Ok(Some(Header {
-            used,
-            fin,
-            opcode,
-            len,
-            mask,
-        }))
+        Ok(Some(Header { used, fin, opcode, len, mask }))
     }
 
     fn check_opcode(&self, first: u8) -> Result<(), WsError> {
@@ -296,9 +281,7 @@ impl Frames {
 
     /// Unmasks, in place, what `input` has of this frame's payload.
     fn unmask<'a, S: Side>(&mut self, input: &'a mut [u8]) -> &'a [u8] {
-        let len = usize::try_from(self.remaining)
-            .unwrap_or(usize::MAX)
-            .min(input.len());
+        let len = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(input.len());
         let payload = &mut input[..len];
         if S::PEER_MASKS {
             apply_mask(payload, self.mask);
@@ -328,10 +311,7 @@ impl Frames {
 
 impl Default for Control {
     fn default() -> Self {
-        Self {
-            len: 0,
-            bytes: [0; CONTROL_BYTES_MAX],
-        }
+        Self { len: 0, bytes: [0; CONTROL_BYTES_MAX] }
     }
 }
 
@@ -355,11 +335,7 @@ fn check_length(short: u8, len: u64) -> Result<(), WsError> {
         127 => u64::from(u16::MAX) + 1,
         _ => 0,
     };
-    if len < least || len > i64::MAX as u64 {
-        Err(WsError::Length)
-    } else {
-        Ok(())
-    }
+    if len < least || len > i64::MAX as u64 { Err(WsError::Length) } else { Ok(()) }
 }
 
 /// The code in a Close, checked (RFC 6455, 5.5.1 and 7.4, with the codes registered since).

@@ -32,12 +32,7 @@ enum At {
 
 impl Head {
     pub(super) fn new(prefix: &'static [u8], bytes_max: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            at: At::Line,
-            prefix,
-            bytes_max,
-        }
+        Self { bytes: Vec::new(), at: At::Line, prefix, bytes_max }
     }
 
     /// Takes what belongs to the head and returns how much that was; then look at [`Self::whole`].

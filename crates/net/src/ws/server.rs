@@ -29,10 +29,7 @@ pub struct WsSettings {
 
 impl Default for WsSettings {
     fn default() -> Self {
-        Self {
-            origins: Vec::new(),
-            max_header_bytes: 4096,
-        }
+        Self { origins: Vec::new(), max_header_bytes: 4096 }
     }
 }
 
@@ -67,9 +64,7 @@ impl ServerWs {
     #[must_use]
     pub fn new(settings: Arc<WsSettings>) -> Self {
         let head = Head::new(b"GET ", settings.max_header_bytes);
-        Self {
-            state: State::Handshake(Box::new(Handshake { settings, head })),
-        }
+        Self { state: State::Handshake(Box::new(Handshake { settings, head })) }
     }
 
     /// Whether the upgrade is done, so that frames may be sent.
@@ -187,47 +182,28 @@ fn check(head: &[u8], settings: &WsSettings) -> Result<Accepted, WsError> {
     if fields.once("Sec-WebSocket-Version")? != Some(b"13") {
         return Err(WsError::Version);
     }
-    let key = fields
-        .once("Sec-WebSocket-Key")?
-        .ok_or(WsError::BadHead("no Sec-WebSocket-Key"))?;
+    let key = fields.once("Sec-WebSocket-Key")?.ok_or(WsError::BadHead("no Sec-WebSocket-Key"))?;
     if KEY.decode(key).map(|key| key.len()) != Ok(16) {
         return Err(WsError::BadHead("Sec-WebSocket-Key is not 16 bytes in base64"));
     }
     check_origin(fields.once("Origin")?, &settings.origins)?;
     // [MQTT-6.0.0-3] and [MQTT-6.0.0-4]
-    let offered = |name: &&&str| {
-        fields
-            .tokens("Sec-WebSocket-Protocol")
-            .any(|token| token == name.as_bytes())
-    };
+    let offered =
+        |name: &&&str| fields.tokens("Sec-WebSocket-Protocol").any(|token| token == name.as_bytes());
     let subprotocol = SUBPROTOCOLS.iter().find(offered).ok_or(WsError::Subprotocol)?;
-    Ok(Accepted {
-        accept: accept_for(key),
-        subprotocol,
-    })
+    Ok(Accepted { accept: accept_for(key), subprotocol })
 }
 
 fn check_origin(origin: Option<&[u8]>, allowed: &[String]) -> Result<(), WsError> {
-    let is = |origin: &[u8]| {
-        allowed
-            .iter()
-            .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin))
-    };
-    if allowed.is_empty() || origin.is_some_and(is) {
-        Ok(())
-    } else {
-        Err(WsError::Origin)
-    }
+    let is = |origin: &[u8]| allowed.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin));
+    if allowed.is_empty() || origin.is_some_and(is) { Ok(()) } else { Err(WsError::Origin) }
 }
 
 /// Writes the HTTP answer to a bad upgrade.
 fn refuse(error: WsError, reply: &mut Vec<u8>) {
     let (status, extra) = match error {
         WsError::NotAnUpgrade => ("426 Upgrade Required", "Upgrade: websocket\r\n"),
-        WsError::Version => (
-            "426 Upgrade Required",
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-        ),
+        WsError::Version => ("426 Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
         WsError::Origin => ("403 Forbidden", ""),
         WsError::HeadTooLarge => ("431 Request Header Fields Too Large", ""),
         _ => ("400 Bad Request", ""),

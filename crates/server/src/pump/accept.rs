@@ -136,8 +136,7 @@ impl<H: Ruled> Pump<H> {
         let mut peer = Peer::new(door.stream(socket), door.number, stage);
         peer.place = Some(place);
         if let Some(token) = self.register(peer) {
-            self.greetings
-                .push_back((now + self.settings.connect_timeout_ms, token, serial));
+            self.greetings.push_back((now + self.settings.connect_timeout_ms, token, serial));
         }
     }
 
@@ -146,10 +145,7 @@ impl<H: Ruled> Pump<H> {
         let entry = self.peers.vacant_entry();
         let token = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = self
-            .poll
-            .registry()
-            .register(peer.stream.socket().source(), Token(token), interest);
+        let registered = self.poll.registry().register(peer.stream.socket().source(), Token(token), interest);
         registered.ok()?;
         peer.queued = true;
         entry.insert(peer);
@@ -160,8 +156,5 @@ impl<H: Ruled> Pump<H> {
 
 /// True if the process or the machine has no file descriptor or memory left for another connection.
 fn is_exhausted(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-    )
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

@@ -46,9 +46,7 @@ impl<H: Ruled> Pump<H> {
             Ok(Step::Frame(frame)) if frame.packet_type == PacketType::Connect => frame,
             // The first byte is enough to see that it is something else. [MQTT-3.1.0-1]
             Ok(Step::Need(_))
-                if bytes
-                    .first()
-                    .is_none_or(|first| *first == PacketType::Connect.first_byte()) =>
+                if bytes.first().is_none_or(|first| *first == PacketType::Connect.first_byte()) =>
             {
                 return Verdict::Wait;
             }
@@ -59,11 +57,7 @@ impl<H: Ruled> Pump<H> {
         };
         let rules = self.settings.listeners.get(usize::from(listener));
         let by_name = rules.is_some_and(|rules| rules.use_username_as_client_id);
-        let client_id = if by_name {
-            connect.username.unwrap_or_default()
-        } else {
-            connect.client_id
-        };
+        let client_id = if by_name { connect.username.unwrap_or_default() } else { connect.client_id };
         // An assigned client id is made so that its home is here.
         match self.homes.of_client(client_id) {
             home if home == self.id || client_id.is_empty() => Verdict::Stay,
@@ -111,15 +105,8 @@ impl<H: Ruled> Pump<H> {
     /// A connection arrives at its home.
     pub(super) fn adopt(&mut self, now: Millis, adopted: Adopted) {
         self.opened += 1;
-        let greeting = super::peer::Greeting {
-            address: adopted.peer,
-            serial: self.opened,
-        };
-        let mut peer = Peer::new(
-            adopted.stream,
-            adopted.listener,
-            Stage::Greeting(Box::new(greeting)),
-        );
+        let greeting = super::peer::Greeting { address: adopted.peer, serial: self.opened };
+        let mut peer = Peer::new(adopted.stream, adopted.listener, Stage::Greeting(Box::new(greeting)));
         peer.kept = adopted.kept;
         peer.busy = true;
         peer.ended = adopted.ended;

@@ -159,11 +159,7 @@ impl<H: Ruled> Pump<H> {
         };
         if greeting && !self.greet(token, bytes, now) {
             // Moved away with its bytes, or not complete.
-            return if self.peers.contains(token) {
-                0
-            } else {
-                bytes.len()
-            };
+            return if self.peers.contains(token) { 0 } else { bytes.len() };
         }
         let Some(Stage::Attached(conn)) = self.peers.get(token).map(|peer| &peer.stage) else {
             return bytes.len();

@@ -279,8 +279,7 @@ impl<H: Ruled> Pump<H> {
             }
             Control::Publish(messages) => {
                 for (topic, payload, retain) in messages {
-                    self.shard
-                        .publish_system(now, &topic, &payload, retain, &mut self.fx);
+                    self.shard.publish_system(now, &topic, &payload, retain, &mut self.fx);
                 }
             }
             Control::Describe(to) => {

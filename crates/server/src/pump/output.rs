@@ -157,17 +157,13 @@ impl<H: Ruled> Pump<H> {
     }
 
     fn linger(&mut self, token: usize, now: Millis) {
-        self.lingering
-            .push_back((now + self.settings.connect_timeout_ms, token));
+        self.lingering.push_back((now + self.settings.connect_timeout_ms, token));
     }
 
     /// Closes streams that had long enough to take their last bytes.
     pub(super) fn end_lingering(&mut self, now: Millis) {
         while let Some((due, token)) = self.lingering.front().copied() {
-            let lingers = self
-                .peers
-                .get(token)
-                .is_some_and(|peer| matches!(peer.stage, Stage::Closing));
+            let lingers = self.peers.get(token).is_some_and(|peer| matches!(peer.stage, Stage::Closing));
             if lingers && now < due {
                 return;
             }

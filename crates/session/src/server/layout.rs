@@ -104,10 +104,7 @@ impl Layouts {
             let expiry = expiry_property(message, now);
             let parts = [message.properties, &expiry];
             header.encode(v5.then_some(&parts[..]), message.payload, &mut self.frames)?;
-            self.slots[index] = Slot {
-                start,
-                len: self.frames.len() - start,
-            };
+            self.slots[index] = Slot { start, len: self.frames.len() - start };
             self.used = true;
         }
         Ok(self.slots[index])
@@ -144,11 +141,7 @@ fn append_own(
     let delivery = outgoing.delivery;
     let visible = message.topic.get(outgoing.hidden..).unwrap_or(message.topic);
     let v5 = link.version.has_properties();
-    let alias = if v5 {
-        link.alias_out(visible)
-    } else {
-        AliasOut::None
-    };
+    let alias = if v5 { link.alias_out(visible) } else { AliasOut::None };
     let mut first = PropertiesBuf::new();
     for id in delivery.ids.as_slice() {
         first.push(Property::SubscriptionIdentifier(*id))?;
@@ -163,11 +156,7 @@ fn append_own(
         dup: outgoing.dup,
         qos: delivery.qos,
         retain: delivery.retain,
-        topic: if matches!(alias, AliasOut::Use(_)) {
-            ""
-        } else {
-            visible
-        },
+        topic: if matches!(alias, AliasOut::Use(_)) { "" } else { visible },
         packet_id: outgoing.id,
     };
     let len = header.frame_len(properties, message.payload);
@@ -203,9 +192,7 @@ mod tests {
     }
 
     fn decode(bytes: &[u8], version: Version) -> Publish<'_> {
-        let Ok(Step::Frame(frame)) = frame::next(bytes, usize::MAX) else {
-            panic!("no frame in {bytes:x?}")
-        };
+        let Ok(Step::Frame(frame)) = frame::next(bytes, usize::MAX) else { panic!("no frame in {bytes:x?}") };
         assert_eq!(frame.len, bytes.len());
         match Packet::decode(&frame, version) {
             Ok(Packet::Publish(publish)) => publish,
@@ -215,30 +202,19 @@ mod tests {
 
     #[test]
     fn shared_frames_carry_their_own_ids_at_every_header_size() {
-        for size in [
-            0, 1, 115, 116, 117, 118, 119, 120, 121, 16_370, 16_380, 2_097_140, 2_097_150,
-        ] {
+        for size in [0, 1, 115, 116, 117, 118, 119, 120, 121, 16_370, 16_380, 2_097_140, 2_097_150] {
             let payload = alloc::vec![7u8; size];
             let message = view(&payload, NEVER);
             let mut layouts = Layouts::default();
             for version in [Version::V311, Version::V5] {
                 let mut link = Link::new(version);
                 for n in [1u16, 0x1234] {
-                    let delivery = Delivery {
-                        qos: Qos::AtLeastOnce,
-                        retain: false,
-                        ids: SubscriptionIds::None,
-                    };
-                    let outgoing = Outgoing {
-                        delivery: &delivery,
-                        id: PacketId::new(n),
-                        dup: false,
-                        hidden: 0,
-                    };
+                    let delivery =
+                        Delivery { qos: Qos::AtLeastOnce, retain: false, ids: SubscriptionIds::None };
+                    let outgoing =
+                        Outgoing { delivery: &delivery, id: PacketId::new(n), dup: false, hidden: 0 };
                     let mut out = Vec::new();
-                    let len = layouts
-                        .append((&message, 0), &outgoing, &mut link, &mut out)
-                        .expect("fits");
+                    let len = layouts.append((&message, 0), &outgoing, &mut link, &mut out).expect("fits");
                     assert_eq!(len, out.len());
                     let publish = decode(&out, version);
                     assert_eq!(publish.packet_id, PacketId::new(n), "{size}");
@@ -254,23 +230,12 @@ mod tests {
         let mut link = Link::new(Version::V5);
         link.set_alias_maximums(0, 1);
         let ids = SubscriptionIds::Many([3, 9].into());
-        let delivery = Delivery {
-            qos: Qos::AtMostOnce,
-            retain: true,
-            ids,
-        };
-        let outgoing = Outgoing {
-            delivery: &delivery,
-            id: None,
-            dup: false,
-            hidden: 2,
-        };
+        let delivery = Delivery { qos: Qos::AtMostOnce, retain: true, ids };
+        let outgoing = Outgoing { delivery: &delivery, id: None, dup: false, hidden: 2 };
         let mut layouts = Layouts::default();
         for (now, topic, left) in [(0, "a/b", 5), (2_500, "", 3)] {
             let mut out = Vec::new();
-            layouts
-                .append((&message, now), &outgoing, &mut link, &mut out)
-                .expect("fits");
+            layouts.append((&message, now), &outgoing, &mut link, &mut out).expect("fits");
             let publish = decode(&out, Version::V5);
             assert_eq!((publish.topic, publish.retain), (topic, true));
             assert!(publish.properties.iter().eq([
@@ -288,23 +253,11 @@ mod tests {
         let mut link = Link::new(Version::V5);
         link.packet_max = 15;
         link.set_alias_maximums(0, 1);
-        let delivery = Delivery {
-            qos: Qos::AtMostOnce,
-            retain: false,
-            ids: SubscriptionIds::None,
-        };
-        let outgoing = Outgoing {
-            delivery: &delivery,
-            id: None,
-            dup: false,
-            hidden: 0,
-        };
+        let delivery = Delivery { qos: Qos::AtMostOnce, retain: false, ids: SubscriptionIds::None };
+        let outgoing = Outgoing { delivery: &delivery, id: None, dup: false, hidden: 0 };
         let mut out = Vec::new();
         let mut layouts = Layouts::default();
-        assert_eq!(
-            layouts.append((&message, 0), &outgoing, &mut link, &mut out),
-            Ok(0)
-        );
+        assert_eq!(layouts.append((&message, 0), &outgoing, &mut link, &mut out), Ok(0));
         assert!(out.is_empty());
         assert_eq!(link.alias_out("other"), AliasOut::Set(1));
     }

@@ -80,11 +80,7 @@ impl Link {
         topic: &'a mut String,
     ) -> Result<&'a str, Violation> {
         let Some(alias) = alias else {
-            return if publish.topic.is_empty() {
-                Err(Violation::NoTopic)
-            } else {
-                Ok(publish.topic)
-            };
+            return if publish.topic.is_empty() { Err(Violation::NoTopic) } else { Ok(publish.topic) };
         };
         // [MQTT-3.3.2-9] [MQTT-3.3.2-12]
         if alias > self.aliases_in_max {
@@ -150,20 +146,11 @@ mod tests {
         let mut link = Link::new(Version::V5);
         link.set_alias_maximums(2, 0);
         let mut scratch = String::new();
-        assert_eq!(
-            link.resolve(&publish(""), None, &mut scratch),
-            Err(Violation::NoTopic)
-        );
+        assert_eq!(link.resolve(&publish(""), None, &mut scratch), Err(Violation::NoTopic));
         let mut scratch = String::new();
-        assert_eq!(
-            link.resolve(&publish(""), Some(1), &mut scratch),
-            Err(Violation::NoTopic)
-        );
+        assert_eq!(link.resolve(&publish(""), Some(1), &mut scratch), Err(Violation::NoTopic));
         let mut scratch = String::new();
-        assert_eq!(
-            link.resolve(&publish("a"), Some(3), &mut scratch),
-            Err(Violation::AliasTooLarge)
-        );
+        assert_eq!(link.resolve(&publish("a"), Some(3), &mut scratch), Err(Violation::AliasTooLarge));
         let mut scratch = String::new();
         assert_eq!(link.resolve(&publish("a"), Some(2), &mut scratch), Ok("a"));
         let mut scratch = String::new();

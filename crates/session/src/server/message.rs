@@ -139,11 +139,7 @@ mod tests {
     use super::*;
 
     fn message(expires_at: Millis) -> Message {
-        let source = Arc::new(Source {
-            client_id: "c".into(),
-            username: None,
-            listener: 0,
-        });
+        let source = Arc::new(Source { client_id: "c".into(), username: None, listener: 0 });
         MessageRef {
             topic: "a/b",
             properties: &[1, 1],
@@ -161,10 +157,7 @@ mod tests {
     fn parts_come_back() {
         let message = message(NEVER);
         let view = message.view();
-        assert_eq!(
-            (view.topic, view.properties, view.payload),
-            ("a/b", &[1u8, 1][..], &b"hello"[..])
-        );
+        assert_eq!((view.topic, view.properties, view.payload), ("a/b", &[1u8, 1][..], &b"hello"[..]));
         assert_eq!((message.size(), message.payload_len()), (10, 5));
     }
 

@@ -186,12 +186,7 @@ impl Outbox {
             if keep(&message, entry.sent_before) {
                 let dup = core::mem::replace(&mut entry.sent_before, true);
                 let delivery = entry.delivery.clone();
-                return Some(Next::Publish {
-                    message,
-                    delivery,
-                    id: Some(entry.id),
-                    dup,
-                });
+                return Some(Next::Publish { message, delivery, id: Some(entry.id), dup });
             }
             self.remove(index);
         }
@@ -222,12 +217,7 @@ impl Outbox {
             if let Some(id) = id {
                 self.start(id, message.clone(), delivery.clone());
             }
-            return Some(Next::Publish {
-                message,
-                delivery,
-                id,
-                dup: false,
-            });
+            return Some(Next::Publish { message, delivery, id, dup: false });
         }
     }
 
@@ -355,9 +345,7 @@ impl Outbox {
             return Some(0);
         }
         let key = |id: PacketId| distance(front, id);
-        self.inflight
-            .binary_search_by_key(&key(id), |entry| key(entry.id))
-            .ok()
+        self.inflight.binary_search_by_key(&key(id), |entry| key(entry.id)).ok()
     }
 
     fn remove(&mut self, index: usize) {
@@ -378,11 +366,7 @@ impl Outbox {
 /// How many ids lie between `from` and `to`, going up and round; ids run from 1 to 65,535.
 fn distance(from: PacketId, to: PacketId) -> u16 {
     let (from, to) = (from.get(), to.get());
-    if to >= from {
-        to - from
-    } else {
-        to + (u16::MAX - from)
-    }
+    if to >= from { to - from } else { to + (u16::MAX - from) }
 }
 
 #[cfg(test)]

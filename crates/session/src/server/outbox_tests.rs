@@ -4,11 +4,7 @@ use super::*;
 use crate::server::{MessageRef, NEVER, Origin};
 use alloc::vec::Vec;
 
-const UNLIMITED: OutboxLimits = OutboxLimits {
-    inflight_bytes: 0,
-    queued_messages: 0,
-    queued_bytes: 0,
-};
+const UNLIMITED: OutboxLimits = OutboxLimits { inflight_bytes: 0, queued_messages: 0, queued_bytes: 0 };
 
 fn message(n: u32, qos: Qos) -> (Arc<Message>, Delivery) {
     let view = MessageRef {
@@ -21,14 +17,7 @@ fn message(n: u32, qos: Qos) -> (Arc<Message>, Delivery) {
         origin: Origin(0),
         source: None,
     };
-    (
-        Arc::new(view.to_message()),
-        Delivery {
-            qos,
-            retain: false,
-            ids: SubscriptionIds::None,
-        },
-    )
+    (Arc::new(view.to_message()), Delivery { qos, retain: false, ids: SubscriptionIds::None })
 }
 
 fn id(n: u16) -> PacketId {
@@ -48,23 +37,11 @@ fn drain(outbox: &mut Outbox, window: u16) -> Vec<(u16, bool)> {
 
 #[test]
 fn window_then_queue_then_drop() {
-    let limits = OutboxLimits {
-        queued_messages: 1,
-        ..UNLIMITED
-    };
+    let limits = OutboxLimits { queued_messages: 1, ..UNLIMITED };
     let mut outbox = Outbox::default();
-    let offered: Vec<_> = (0..4)
-        .map(|n| outbox.offer(message(n, Qos::AtLeastOnce), Some(2), &limits))
-        .collect();
-    assert_eq!(
-        offered,
-        [
-            Offered::Start(id(1)),
-            Offered::Start(id(2)),
-            Offered::Queued,
-            Offered::Dropped
-        ]
-    );
+    let offered: Vec<_> =
+        (0..4).map(|n| outbox.offer(message(n, Qos::AtLeastOnce), Some(2), &limits)).collect();
+    assert_eq!(offered, [Offered::Start(id(1)), Offered::Start(id(2)), Offered::Queued, Offered::Dropped]);
     assert!(drain(&mut outbox, 2).is_empty());
     assert_eq!(outbox.puback(id(2)), Ok(true));
     assert_eq!(drain(&mut outbox, 2), [(3, false)]);
@@ -80,10 +57,7 @@ fn resume_sends_in_order_with_dup_and_pubrel() {
     outbox.offer(message(3, Qos::AtLeastOnce), None, &UNLIMITED);
     assert_eq!(outbox.pubrec(id(2), false), Ok(PubrecOutcome::Release));
     outbox.resume();
-    assert_eq!(
-        drain(&mut outbox, 10),
-        [(1, true), (10_002, false), (3, true), (4, false)]
-    );
+    assert_eq!(drain(&mut outbox, 10), [(1, true), (10_002, false), (3, true), (4, false)]);
 }
 
 #[test]
@@ -97,10 +71,7 @@ fn resume_keeps_to_a_smaller_window() {
     assert_eq!(outbox.puback(id(1)), Ok(true));
     assert_eq!(drain(&mut outbox, 1), [(2, true)]);
     assert_eq!(outbox.puback(id(2)), Ok(true));
-    assert_eq!(
-        outbox.offer(message(9, Qos::AtLeastOnce), Some(1), &UNLIMITED),
-        Offered::Queued
-    );
+    assert_eq!(outbox.offer(message(9, Qos::AtLeastOnce), Some(1), &UNLIMITED), Offered::Queued);
     assert_eq!(drain(&mut outbox, 1), [(3, true)]);
     assert_eq!(outbox.puback(id(3)), Ok(true));
     assert_eq!(drain(&mut outbox, 1), [(4, false)]);
@@ -141,10 +112,7 @@ fn all_ids_in_flight_acknowledged_in_reverse() {
         let offered = outbox.offer(message(n, Qos::AtLeastOnce), Some(u16::MAX), &UNLIMITED);
         assert_eq!(offered, Offered::Start(id(n as u16 + 1)));
     }
-    assert_eq!(
-        outbox.offer(message(0, Qos::AtLeastOnce), Some(u16::MAX), &UNLIMITED),
-        Offered::Queued
-    );
+    assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(u16::MAX), &UNLIMITED), Offered::Queued);
     for n in (1..=65_535).rev() {
         assert_eq!(outbox.puback(id(n)), Ok(true), "{n}");
     }
@@ -156,16 +124,10 @@ fn ids_wrap_but_never_pass_the_oldest() {
     let mut outbox = Outbox::default();
     outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED);
     for n in 2..=65_535u16 {
-        assert_eq!(
-            outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED),
-            Offered::Start(id(n))
-        );
+        assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED), Offered::Start(id(n)));
         assert_eq!(outbox.puback(id(n)), Ok(true));
     }
-    assert_eq!(
-        outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED),
-        Offered::Queued
-    );
+    assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED), Offered::Queued);
     assert_eq!(outbox.puback(id(1)), Ok(true));
     assert_eq!(drain(&mut outbox, 2), [(1, false)]);
 }

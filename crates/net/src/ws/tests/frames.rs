@@ -43,13 +43,8 @@ fn packets_need_not_align_with_frames() {
     let two_in_one = frame(0x82, b"\xc0\x00\xc0\x00");
     assert_eq!(receive(&two_in_one).mqtt, b"\xc0\x00\xc0\x00");
 
-    let fragments = [
-        frame(0x02, b"a"),
-        frame(0x00, b""),
-        frame(0x00, b"b"),
-        frame(0x80, b""),
-        frame(0x82, b"c"),
-    ];
+    let fragments =
+        [frame(0x02, b"a"), frame(0x00, b""), frame(0x00, b"b"), frame(0x80, b""), frame(0x82, b"c")];
     assert_eq!(receive(&fragments.concat()).mqtt, b"abc");
 
     let empty = [frame(0x82, b""), frame(0x82, b""), frame(0x82, b"x")];
@@ -58,22 +53,10 @@ fn packets_need_not_align_with_frames() {
 
 #[test]
 fn control_frames_may_stand_between_fragments() {
-    let input = [
-        frame(0x02, b"a"),
-        frame(0x89, b"p"),
-        frame(0x8a, b"q"),
-        frame(0x89, b""),
-        frame(0x80, b"b"),
-    ];
+    let input =
+        [frame(0x02, b"a"), frame(0x89, b"p"), frame(0x8a, b"q"), frame(0x89, b""), frame(0x80, b"b")];
     let outcome = receive(&input.concat());
-    assert_eq!(
-        outcome,
-        Outcome {
-            mqtt: b"ab".into(),
-            reply: b"\x8a\x01p\x8a\x00".into(),
-            result: Ok(())
-        }
-    );
+    assert_eq!(outcome, Outcome { mqtt: b"ab".into(), reply: b"\x8a\x01p\x8a\x00".into(), result: Ok(()) });
 }
 
 #[test]
@@ -107,35 +90,15 @@ fn g03_broken_rules_get_their_close_code() {
         (frame(0x8b, b"x"), 1002, WsError::Opcode(11)),
         (frame(0x80, b"x"), 1002, WsError::Continuation),
         (frame(0x00, b"x"), 1002, WsError::Continuation),
-        (
-            [frame(0x02, b"x"), frame(0x82, b"x")].concat(),
-            1002,
-            WsError::Interleaved,
-        ),
-        (
-            [frame(0x82, b"x"), frame(0x80, b"x")].concat(),
-            1002,
-            WsError::Continuation,
-        ),
+        ([frame(0x02, b"x"), frame(0x82, b"x")].concat(), 1002, WsError::Interleaved),
+        ([frame(0x82, b"x"), frame(0x80, b"x")].concat(), 1002, WsError::Continuation),
         (frame(0x09, b"x"), 1002, WsError::FragmentedControl),
         (frame(0x08, b""), 1002, WsError::FragmentedControl),
         (long_ping, 1002, WsError::ControlTooLong),
         (b"\x82\xfe\x00\x7d".to_vec(), 1002, WsError::Length),
-        (
-            b"\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff".to_vec(),
-            1002,
-            WsError::Length,
-        ),
-        (
-            b"\x82\xff\x80\x00\x00\x00\x00\x00\x00\x00".to_vec(),
-            1002,
-            WsError::Length,
-        ),
-        (
-            b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff".to_vec(),
-            1002,
-            WsError::Length,
-        ),
+        (b"\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff".to_vec(), 1002, WsError::Length),
+        (b"\x82\xff\x80\x00\x00\x00\x00\x00\x00\x00".to_vec(), 1002, WsError::Length),
+        (b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff".to_vec(), 1002, WsError::Length),
     ] {
         let outcome = receive(&input);
         assert_eq!(outcome.result, Err(error));
@@ -147,11 +110,7 @@ fn g03_broken_rules_get_their_close_code() {
 #[test]
 fn g03_a_declared_length_allocates_nothing() {
     let mut ws = open_server();
-    let outcome = feed(
-        &mut ws,
-        b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0abc",
-        usize::MAX,
-    );
+    let outcome = feed(&mut ws, b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0abc", usize::MAX);
     assert_eq!(outcome.result, Ok(()));
     assert_eq!(outcome.mqtt, b"abc");
     assert!(outcome.mqtt.capacity() < 64);
@@ -168,12 +127,7 @@ fn a_close_is_answered_with_its_code() {
         (b"\x0b\xb8", Some(3000)),
         (b"\x13\x87", Some(4999)),
     ] {
-        let input = [
-            frame(0x82, b"last"),
-            frame(0x88, payload),
-            frame(0x82, b"ignored"),
-        ]
-        .concat();
+        let input = [frame(0x82, b"last"), frame(0x88, payload), frame(0x82, b"ignored")].concat();
         let outcome = receive(&input);
         assert_eq!(outcome.mqtt, b"last");
         assert_eq!(outcome.result, Err(WsError::Closed(code)));
@@ -187,11 +141,7 @@ fn a_close_is_answered_with_its_code() {
 #[test]
 fn g03_close_codes_have_rules() {
     let codes = [0u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535];
-    for payload in codes
-        .iter()
-        .map(|code| code.to_be_bytes().to_vec())
-        .chain([vec![3]])
-    {
+    for payload in codes.iter().map(|code| code.to_be_bytes().to_vec()).chain([vec![3]]) {
         let outcome = receive(&frame(0x88, &payload));
         assert_eq!(outcome.result, Err(WsError::CloseCode), "{payload:?}");
         assert_eq!(outcome.close_code(), Some(1002));
@@ -218,9 +168,7 @@ fn pair() -> (ClientWs, ServerWs) {
     let (mut client, mut server) = (ClientWs::new([42; 16]), server());
     let request = client.request("localhost:9001", "/mqtt", &[]).unwrap();
     let mut answer = feed(&mut server, &request, usize::MAX).reply;
-    client
-        .receive(&mut answer, &mut Vec::new(), &mut Vec::new())
-        .unwrap();
+    client.receive(&mut answer, &mut Vec::new(), &mut Vec::new()).unwrap();
     (client, server)
 }
 
@@ -228,21 +176,11 @@ fn pair() -> (ClientWs, ServerWs) {
 fn the_clients_control_frames_are_masked_anew_each_time() {
     let (mut client, mut server) = pair();
     let (mut mqtt, mut reply) = (Vec::new(), Vec::new());
-    client
-        .receive(
-            &mut b"\x82\x02hi\x89\x01p\x89\x01p".to_vec(),
-            &mut mqtt,
-            &mut reply,
-        )
-        .unwrap();
+    client.receive(&mut b"\x82\x02hi\x89\x01p\x89\x01p".to_vec(), &mut mqtt, &mut reply).unwrap();
     assert_eq!(mqtt, b"hi");
     assert_eq!(reply.len(), 2 * 7);
     assert_ne!(reply[2..6], reply[9..13], "two masks");
-    assert_eq!(
-        feed(&mut server, &reply, usize::MAX).result,
-        Ok(()),
-        "Pongs are taken in silence"
-    );
+    assert_eq!(feed(&mut server, &reply, usize::MAX).result, Ok(()), "Pongs are taken in silence");
 
     reply.clear();
     let closed = client.receive(&mut b"\x88\x02\x03\xe8".to_vec(), &mut mqtt, &mut reply);
@@ -256,8 +194,5 @@ fn h06_the_client_refuses_masked_frames() {
     let mut reply = Vec::new();
     let result = client.receive(&mut frame(0x82, b"x"), &mut Vec::new(), &mut reply);
     assert_eq!(result, Err(WsError::Masked));
-    assert_eq!(
-        feed(&mut server, &reply, usize::MAX).result,
-        Err(WsError::Closed(Some(1002)))
-    );
+    assert_eq!(feed(&mut server, &reply, usize::MAX).result, Err(WsError::Closed(Some(1002))));
 }

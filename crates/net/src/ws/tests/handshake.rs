@@ -15,11 +15,7 @@ fn with(from: &str, to: &str) -> Outcome {
 fn refused(outcome: &Outcome, status: u16, error: WsError) {
     assert_eq!(outcome.result, Err(error));
     let head = format!("HTTP/1.1 {status} ");
-    assert!(
-        outcome.reply_text().starts_with(&head),
-        "{}",
-        outcome.reply_text()
-    );
+    assert!(outcome.reply_text().starts_with(&head), "{}", outcome.reply_text());
     assert!(outcome.reply_text().contains("\r\nConnection: close\r\n"));
     assert!(outcome.mqtt.is_empty());
 }
@@ -41,41 +37,25 @@ fn lists_and_case_are_read_as_http_says() {
     for (from, to) in [
         ("GET /mqtt", "GET /any/path?x=1"),
         ("Connection: Upgrade", "connection: keep-alive, UPGRADE"),
-        (
-            "Connection: Upgrade",
-            "Connection: keep-alive\r\nConnection: upgrade",
-        ),
+        ("Connection: Upgrade", "Connection: keep-alive\r\nConnection: upgrade"),
         ("Upgrade: websocket", "UPGRADE: h2c, WebSocket"),
         ("Protocol: mqtt", "Protocol: mqttv3.1, mqtt"),
         ("Protocol: mqtt", "Protocol: chat\r\nSec-WebSocket-Protocol:mqtt"),
-        (
-            "Protocol: mqtt",
-            "Protocol: mqtt\r\nSec-WebSocket-Extensions: permessage-deflate",
-        ),
+        ("Protocol: mqtt", "Protocol: mqtt\r\nSec-WebSocket-Extensions: permessage-deflate"),
         ("Key: dGhlIHNhbXBsZSBub25jZQ==", "Key: dGhlIHNhbXBsZSBub25jZR=="),
     ] {
         let outcome = with(from, to);
         assert_eq!(outcome.result, Ok(()), "{to}");
-        assert!(
-            outcome
-                .reply_text()
-                .contains("\r\nSec-WebSocket-Protocol: mqtt\r\n")
-        );
+        assert!(outcome.reply_text().contains("\r\nSec-WebSocket-Protocol: mqtt\r\n"));
         assert!(!outcome.reply_text().contains("Extensions"));
     }
     let old = with("Protocol: mqtt", "Protocol: mqttv3.1");
-    assert!(
-        old.reply_text()
-            .contains("\r\nSec-WebSocket-Protocol: mqttv3.1\r\n")
-    );
+    assert!(old.reply_text().contains("\r\nSec-WebSocket-Protocol: mqttv3.1\r\n"));
 }
 
 #[test]
 fn g02_what_is_not_an_upgrade_gets_426() {
-    for (from, to) in [
-        ("Upgrade: websocket\r\n", ""),
-        ("Connection: Upgrade", "Connection: keep-alive"),
-    ] {
+    for (from, to) in [("Upgrade: websocket\r\n", ""), ("Connection: Upgrade", "Connection: keep-alive")] {
         let outcome = with(from, to);
         refused(&outcome, 426, WsError::NotAnUpgrade);
         assert!(outcome.reply_text().contains("\r\nUpgrade: websocket\r\n"));
@@ -99,14 +79,8 @@ fn g02_bad_requests_get_400() {
         ("HTTP/1.1", "HTTP/2"),
         ("Host:", "Host :"),
         ("Host: broker", "Host: a\r\nHost: broker"),
-        (
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13",
-        ),
-        (
-            "Sec-WebSocket-Key:",
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-key:",
-        ),
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13"),
+        ("Sec-WebSocket-Key:", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-key:"),
         ("Host: broker", "Transfer-Encoding: chunked\r\nHost: broker"),
         ("Host: broker", "Content-Length: 5\r\nHost: broker"),
         ("Host: broker", "Host: \0broker"),
@@ -116,9 +90,7 @@ fn g02_bad_requests_get_400() {
         ("\r\n\r\n", "\n\n"),
     ] {
         let outcome = with(from, to);
-        let Err(error @ WsError::BadHead(_)) = outcome.result else {
-            panic!("{to:?}: {outcome:?}")
-        };
+        let Err(error @ WsError::BadHead(_)) = outcome.result else { panic!("{to:?}: {outcome:?}") };
         refused(&outcome, 400, error);
     }
 }
@@ -126,11 +98,7 @@ fn g02_bad_requests_get_400() {
 // [MQTT-6.0.0-3]
 #[test]
 fn g02_a_sub_protocol_of_mqtt_must_be_offered() {
-    refused(
-        &with("Sec-WebSocket-Protocol: mqtt\r\n", ""),
-        400,
-        WsError::Subprotocol,
-    );
+    refused(&with("Sec-WebSocket-Protocol: mqtt\r\n", ""), 400, WsError::Subprotocol);
     for to in ["Protocol: chat", "Protocol: MQTT", "Protocol: mqtt5", "Protocol:"] {
         refused(&with("Protocol: mqtt", to), 400, WsError::Subprotocol);
     }
@@ -149,10 +117,7 @@ fn other_protocols_are_found_out_at_their_first_bytes() {
 fn g02_the_head_has_a_limit() {
     let exact = UPGRADE.len();
     for (max_header_bytes, result) in [(exact, Ok(())), (exact - 1, Err(WsError::HeadTooLarge))] {
-        let settings = WsSettings {
-            max_header_bytes,
-            ..WsSettings::default()
-        };
+        let settings = WsSettings { max_header_bytes, ..WsSettings::default() };
         let mut ws = ServerWs::new(Arc::new(settings));
         assert_eq!(feed(&mut ws, UPGRADE.as_bytes(), 7).result, result);
     }
@@ -166,10 +131,7 @@ const FIELDS: usize = super::super::head::FIELDS_MAX;
 
 #[test]
 fn g06_origins_fail_closed() {
-    let settings = WsSettings {
-        origins: vec!["https://a.example".into()],
-        ..WsSettings::default()
-    };
+    let settings = WsSettings { origins: vec!["https://a.example".into()], ..WsSettings::default() };
     let settings = Arc::new(settings);
     let long = format!("https://{}", "a".repeat(2000));
     for (origin, allowed) in [
@@ -181,26 +143,16 @@ fn g06_origins_fail_closed() {
         (Some(&*long), false),
         (None, false),
     ] {
-        let line = origin
-            .map(|origin| format!("Origin: {origin}\r\n"))
-            .unwrap_or_default();
+        let line = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
         let head = UPGRADE.replace("Host:", &format!("{line}Host:"));
-        let outcome = feed(
-            &mut ServerWs::new(Arc::clone(&settings)),
-            head.as_bytes(),
-            usize::MAX,
-        );
+        let outcome = feed(&mut ServerWs::new(Arc::clone(&settings)), head.as_bytes(), usize::MAX);
         if allowed {
             assert_eq!(outcome.result, Ok(()), "{origin:?}");
         } else {
             refused(&outcome, 403, WsError::Origin);
         }
     }
-    assert_eq!(
-        with("Host:", "Origin: https://anyone\r\nHost:").result,
-        Ok(()),
-        "no list allows any"
-    );
+    assert_eq!(with("Host:", "Origin: https://anyone\r\nHost:").result, Ok(()), "no list allows any");
 }
 
 #[test]
@@ -208,14 +160,7 @@ fn a_machine_that_has_ended_reads_nothing() {
     let mut ws = server();
     assert!(feed(&mut ws, b"x", 1).result.is_err());
     let outcome = feed(&mut ws, UPGRADE.as_bytes(), usize::MAX);
-    assert_eq!(
-        outcome,
-        Outcome {
-            mqtt: vec![],
-            reply: vec![],
-            result: Err(WsError::Done)
-        }
-    );
+    assert_eq!(outcome, Outcome { mqtt: vec![], reply: vec![], result: Err(WsError::Done) });
 }
 
 /// The answer of our server to our client, with one text for another.
@@ -234,30 +179,15 @@ fn answered(from: &str, to: &str) -> Result<(), WsError> {
 fn the_client_checks_the_answer() {
     let bad_accept = WsError::BadHead("Sec-WebSocket-Accept does not match");
     assert_eq!(answered("HTTP", "HTTP"), Ok(()));
-    assert_eq!(
-        answered("101 Switching Protocols", "404 Not Found"),
-        Err(WsError::Refused(404))
-    );
-    assert_eq!(
-        answered("HTTP/1.1", "HTTP/1.0"),
-        Err(WsError::BadHead("not HTTP/1.1"))
-    );
+    assert_eq!(answered("101 Switching Protocols", "404 Not Found"), Err(WsError::Refused(404)));
+    assert_eq!(answered("HTTP/1.1", "HTTP/1.0"), Err(WsError::BadHead("not HTTP/1.1")));
     assert_eq!(answered("HTTP", "SSH-"), Err(WsError::NotHttp));
     assert_eq!(answered("Upgrade: websocket\r\n", ""), Err(WsError::NotAnUpgrade));
     assert_eq!(answered("Accept: ", "Accept: x"), Err(bad_accept));
-    assert_eq!(
-        answered("Sec-WebSocket-Protocol: mqtt\r\n", ""),
-        Err(WsError::Subprotocol)
-    );
-    assert_eq!(
-        answered("Protocol: mqtt", "Protocol: mqttv3.1"),
-        Err(WsError::Subprotocol)
-    );
+    assert_eq!(answered("Sec-WebSocket-Protocol: mqtt\r\n", ""), Err(WsError::Subprotocol));
+    assert_eq!(answered("Protocol: mqtt", "Protocol: mqttv3.1"), Err(WsError::Subprotocol));
     assert!(matches!(
-        answered(
-            "\r\n\r\n",
-            "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-        ),
+        answered("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
         Err(WsError::BadHead(_))
     ));
 }
@@ -265,9 +195,7 @@ fn the_client_checks_the_answer() {
 #[test]
 fn the_request_can_not_be_broken_out_of() {
     let client = ClientWs::new([1; 16]);
-    let request = client
-        .request("h:1", "mqtt", &[("Origin", "https://a.example")])
-        .unwrap();
+    let request = client.request("h:1", "mqtt", &[("Origin", "https://a.example")]).unwrap();
     let text = String::from_utf8(request).unwrap();
     assert!(text.starts_with("GET /mqtt HTTP/1.1\r\nHost: h:1\r\n"));
     assert!(text.ends_with("\r\nOrigin: https://a.example\r\n\r\n"));
@@ -276,8 +204,5 @@ fn the_request_can_not_be_broken_out_of() {
     assert!(client.request("h", "/ HTTP/1.1", &[]).is_err());
     assert!(client.request("h", "/", &[("A", "b\r\nC: d")]).is_err());
     assert!(client.request("h", "/", &[("A: b", "c")]).is_err());
-    assert_ne!(
-        text,
-        String::from_utf8(ClientWs::new([2; 16]).request("h:1", "mqtt", &[]).unwrap()).unwrap()
-    );
+    assert_ne!(text, String::from_utf8(ClientWs::new([2; 16]).request("h:1", "mqtt", &[]).unwrap()).unwrap());
 }
