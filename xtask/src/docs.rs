@@ -18,6 +18,8 @@ type Page = (&'static str, &'static [&'static str]);
 const PAGES: &[Page] = &[
     ("docs/reference/mosquitto.conf.md", &["--package=pondhawk-config", "--example=page", "--", "reference"]),
     ("docs/man/mosquitto.conf.5", &["--package=pondhawk-config", "--example=page", "--", "man"]),
+    ("docs/man/mosquitto.8", &["--package=pondhawk-cli", "--", "man", "mosquitto"]),
+    ("docs/man/mosquitto_passwd.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_passwd"]),
     ("docs/man/mosquitto_pub.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_pub"]),
     ("docs/man/mosquitto_rr.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_rr"]),
     ("docs/man/mosquitto_sub.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_sub"]),

@@ -1,9 +1,8 @@
 //! What to run: by the program's name, or by the first argument.
 
-use crate::names;
 use crate::options::completion::{SHELLS, completion};
-use crate::options::man::man_page;
 use crate::tool::Tool;
+use crate::{manual, names};
 use crate::{passwd, run};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -18,7 +17,8 @@ Commands:
   passwd                    Keep a password file; arguments as of mosquitto_passwd
   install-names DIRECTORY   Make links there, so that this program answers to Mosquitto's names
   completions SHELL         Print completions of the tools for bash, zsh or fish
-  man [PAGE]                Print a manual page: mosquitto_pub, mosquitto_sub, mosquitto_rr, mosquitto.conf
+  man [PAGE]                Print a manual page: mosquitto, mosquitto_pub, mosquitto_sub, mosquitto_rr,
+                            mosquitto_passwd, mosquitto.conf
   help                      Print this text
 
 `pondhawk COMMAND --help` says more about a command.
@@ -91,13 +91,11 @@ fn completions(shell: Option<&str>) -> i32 {
 
 fn man(page: Option<&str>) -> i32 {
     let page = page.unwrap_or("mosquitto.conf");
-    let tool = Tool::ALL.into_iter().find(|tool| page == tool.name() || page == tool.subcommand());
-    match tool {
-        Some(tool) => print(&man_page(tool)),
-        None if page == "mosquitto.conf" => print(&pondhawk_config::man_page()),
-        None => fail(&format!(
-            "Error: There is no manual page '{page}'.\nhint: mosquitto_pub, mosquitto_sub, mosquitto_rr, mosquitto.conf."
-        )),
+    match manual::page(page) {
+        Some(text) => print(&text),
+        None => {
+            fail(&format!("Error: There is no manual page '{page}'.\nhint: {}.", manual::PAGES.join(", ")))
+        }
     }
 }
 

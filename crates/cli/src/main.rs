@@ -16,6 +16,7 @@ mod debug;
 mod driver;
 mod failure;
 mod format;
+mod manual;
 mod names;
 mod options;
 mod passwd;

@@ -91,7 +91,7 @@ fn head(flag: &Flag) -> String {
     }
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-").replace('\u{221e}', "\\(if")
 }
 

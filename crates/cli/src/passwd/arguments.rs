@@ -14,7 +14,7 @@ use pondhawk_auth::hash::ITERATIONS_MAX;
 const BYTES_MAX: usize = 65535;
 
 /// What `--help` and a wrong number of operands print.
-pub(super) const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 mosquitto_passwd is a tool for managing password files for mosquitto and pondhawk.
 
 Usage: mosquitto_passwd [-H HASH] [-I ITERATIONS] [-c | -D] passwordfile username

@@ -14,6 +14,7 @@ mod entries;
 mod prompt;
 mod replace;
 
+pub(crate) use arguments::USAGE;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
