@@ -75,8 +75,10 @@ fn a_kept_session_misses_nothing(pair: &Pair) {
         send(pair, &broker, qos, &lines);
         let back = pair.run(&broker, &format!("{keep} -C {AWAY} -W 30"));
         assert!(back == Output::new(0, &*lines, ""), "version {version}, QoS {qos}: {back:?}");
-        // Nothing comes a second time.
-        pair.expect(&broker, &format!("{keep} -W 1"), Output::new(27, "", "Timed out\n"));
+        if pair.broker.maker() == Maker::Ours {
+            // Nothing comes a second time. Mosquitto loses acknowledgements behind which a client hangs up.
+            pair.expect(&broker, &format!("{keep} -W 1"), Output::new(27, "", "Timed out\n"));
+        }
     }
 }
 
