@@ -24,10 +24,9 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let rules = file.rules_for(user.as_deref(), &client_id);
-    for (access, granted) in [
-        (Access::Read, rules.may_read(&topic)),
-        (Access::Write, rules.may_write(&topic)),
-    ] {
+    for (access, granted) in
+        [(Access::Read, rules.may_read(&topic)), (Access::Write, rules.may_write(&topic))]
+    {
         let explanation = rules.explain(access, &topic);
         assert_eq!(explanation.granted, granted);
         match explanation.decision {

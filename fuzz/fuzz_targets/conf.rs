@@ -24,10 +24,6 @@ fuzz_target!(|data: &[u8]| match Config::from_text(data, "fuzz.conf") {
         assert_eq!(error.exit_code(), pondhawk_config::EXIT_INVALID);
         assert!(!error.lines().is_empty());
         // Each is printed as one line, whatever the file has.
-        assert!(
-            error.lines().iter().all(|line| !line.contains('\n')),
-            "{:?}",
-            error.lines()
-        );
+        assert!(error.lines().iter().all(|line| !line.contains('\n')), "{:?}", error.lines());
     }
 });

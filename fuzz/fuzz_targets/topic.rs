@@ -7,10 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use pondhawk_codec::topic::{self, SubscriptionFilter};
 
 fuzz_target!(|data: &[u8]| {
-    let Some((filter, name)) = std::str::from_utf8(data)
-        .ok()
-        .and_then(|text| text.split_once('\n'))
-    else {
+    let Some((filter, name)) = std::str::from_utf8(data).ok().and_then(|text| text.split_once('\n')) else {
         return;
     };
     if let Ok(parsed) = SubscriptionFilter::parse(filter) {

@@ -33,10 +33,7 @@ fuzz_target!(|data: &[u8]| {
     let whole = receive(&stream, stream.len().max(1));
     let cut = receive(&stream, usize::from(choice >> 1).max(1));
     assert_eq!(whole, cut);
-    assert!(
-        whole.mqtt.len() <= bytes.len(),
-        "frames only ever take bytes away"
-    );
+    assert!(whole.mqtt.len() <= bytes.len(), "frames only ever take bytes away");
 });
 
 fn receive(stream: &[u8], read_len: usize) -> Received {
@@ -49,10 +46,5 @@ fn receive(stream: &[u8], read_len: usize) -> Received {
             break;
         }
     }
-    Received {
-        mqtt,
-        reply,
-        result,
-        open: socket.is_open(),
-    }
+    Received { mqtt, reply, result, open: socket.is_open() }
 }
