@@ -77,6 +77,7 @@ impl Kind {
             Kind::NoFilters
             | Kind::NoLocalShared
             | Kind::ReasonCode
+            | Kind::PacketIdZero
             | Kind::TopicEmpty
             | Kind::PropertyMisplaced
             | Kind::PropertyTwice
@@ -90,7 +91,6 @@ impl Kind {
             | Kind::Utf8
             | Kind::Qos
             | Kind::DupAtQos0
-            | Kind::PacketIdZero
             | Kind::TopicFilter
             | Kind::SubscribeOptions
             | Kind::ConnectFlags
