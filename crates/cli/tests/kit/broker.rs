@@ -257,17 +257,10 @@ fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> J
     })
 }
 
-/// A connection to somebody who listens on a loopback port. A connection of a port to itself, which the kernel
-/// makes when it happens to choose that port for our end, does not count.
-fn connect(port: u16) -> Option<TcpStream> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.local_addr().is_ok_and(|own| own.port() != port).then_some(stream)
-}
-
 /// Whether a broker serves a port: it hangs up on a packet that is none, which it does only when everything is
 /// loaded. Who says nothing for a second is taken at his word: an HTTP server waits for more.
 fn serves(port: u16) -> bool {
-    let Some(mut stream) = connect(port) else { return false };
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     let asked = stream.set_read_timeout(Some(SECOND)).is_ok() && stream.write_all(&[0, 0]).is_ok();
     asked && !matches!(stream.read(&mut [0; 64]), Err(error) if error.kind() == ErrorKind::Interrupted)
 }
@@ -298,7 +291,8 @@ impl Broker {
             .map(|&(_, index)| ports[index])
             .collect();
         let ready = poll(20 * SECOND, || {
-            let all = used.iter().all(|&port| connect(port).is_some())
+            let pid = running.child.id();
+            let all = used.iter().all(|&port| process::listens(pid, port))
                 && used.first().is_none_or(|&port| serves(port));
             let ended = running.child.try_wait().expect("our own child").is_some();
             (all || ended).then_some(!ended)

@@ -24,6 +24,24 @@ pub fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// Whether the process itself listens on a TCP port, and not somebody else.
+pub fn listens(pid: u32, port: u16) -> bool {
+    // Columns of the table: number, local address, remote address, state (0A is LISTEN), …, inode as the tenth.
+    let ending = format!(":{port:04X}");
+    let inodes: Vec<String> = ["tcp", "tcp6"]
+        .iter()
+        .filter_map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok())
+        .flat_map(|table| table.lines().map(str::to_owned).collect::<Vec<_>>())
+        .map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|fields| fields.len() > 9 && fields[1].ends_with(&ending) && fields[3] == "0A")
+        .map(|fields| format!("socket:[{}]", fields[9]))
+        .collect();
+    let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    open.flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .any(|target| inodes.iter().any(|inode| target.as_os_str() == inode.as_str()))
+}
+
 /// Sends a signal by its name, such as `HUP`.
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();

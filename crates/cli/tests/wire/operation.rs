@@ -191,5 +191,6 @@ fn a_log_file_is_reopened_at_sighup() {
     broker.signal("HUP");
     assert!(poll(10 * SECOND, || path.exists().then_some(())).is_some(), "not reopened");
     plain(&broker, "second").disconnect();
-    assert!(logged(&path, "as second").is_some());
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    assert!(logged(&path, "as second").is_some(), "new: {}\nold: {}", read(&path), read(&moved));
 }
