@@ -22,6 +22,7 @@ pub enum Act {
 pub struct Server {
     port: u16,
     connections: Arc<AtomicUsize>,
+    acts: Arc<AtomicUsize>,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<u8>>>,
 }
@@ -32,8 +33,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
         let port = listener.local_addr().expect("bound").port();
         let connections = Arc::new(AtomicUsize::new(0));
+        let acts = Arc::new(AtomicUsize::new(0));
         let ended = Arc::new(AtomicBool::new(false));
-        let (count, end) = (Arc::clone(&connections), Arc::clone(&ended));
+        let (count, done, end) = (Arc::clone(&connections), Arc::clone(&acts), Arc::clone(&ended));
         let thread = std::thread::spawn(move || {
             let mut heard = Vec::new();
             for stream in listener.incoming() {
@@ -41,11 +43,11 @@ impl Server {
                     break;
                 }
                 count.fetch_add(1, Ordering::SeqCst);
-                play(stream.expect("accepted"), script, &mut heard);
+                play(stream.expect("accepted"), (script, &done), &mut heard);
             }
             heard
         });
-        Server { port, connections, ended, thread: Some(thread) }
+        Server { port, connections, acts, ended, thread: Some(thread) }
     }
 
     /// Where it listens.
@@ -58,6 +60,11 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// How many acts it has done, over all connections.
+    pub fn acts(&self) -> usize {
+        self.acts.load(Ordering::SeqCst)
+    }
+
     /// Ends it; gives what it heard.
     pub fn end(mut self) -> Vec<u8> {
         self.ended.store(true, Ordering::SeqCst);
@@ -67,7 +74,7 @@ impl Server {
 }
 
 /// A client that goes away ends the script early.
-fn play(mut stream: TcpStream, script: &[Act], heard: &mut Vec<u8>) {
+fn play(mut stream: TcpStream, (script, acts): (&[Act], &AtomicUsize), heard: &mut Vec<u8>) {
     let mut buffer = [0; 4096];
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time that is not zero");
     for act in script {
@@ -85,5 +92,6 @@ fn play(mut stream: TcpStream, script: &[Act], heard: &mut Vec<u8>) {
         if done {
             return;
         }
+        acts.fetch_add(1, Ordering::SeqCst);
     }
 }
