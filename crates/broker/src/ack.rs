@@ -6,25 +6,13 @@ use crate::id::ConnId;
 use crate::shard::Shard;
 use pondhawk_codec::packet::Ack;
 use pondhawk_codec::{PacketId, PacketType, Version, reason};
-use pondhawk_session::server::{PubrecOutcome, Violation};
+use pondhawk_session::server::{Outbox, PubrecOutcome, Violation, WrongAck};
 
 impl<H: Host> Shard<H> {
     /// PUBACK.
-    pub(crate) fn puback(
-        &mut self,
-        _conn: ConnId,
-        index: u32,
-        ack: &Ack<'_>,
-        fx: &mut Effects,
-    ) -> Result<(), Violation> {
+    pub(crate) fn puback(&mut self, index: u32, ack: &Ack<'_>, fx: &mut Effects) -> Result<(), Violation> {
         self.note_ack(index, false, PacketType::Puback, ack);
-        let Some(session) = self.sessions.get_mut(index) else {
-            return Ok(());
-        };
-        if session.outbox.puback(ack.packet_id).map_err(|_| Violation::WrongAck)? {
-            self.acknowledged(index, ack.packet_id, fx);
-        }
-        Ok(())
+        self.end_delivery(index, ack.packet_id, Outbox::puback, fx)
     }
 
     /// PUBREC: answered by PUBREL, unless the client refused the message. [MQTT-4.3.3-4]
@@ -57,19 +45,24 @@ impl<H: Host> Shard<H> {
     }
 
     /// PUBCOMP.
-    pub(crate) fn pubcomp(
+    pub(crate) fn pubcomp(&mut self, index: u32, ack: &Ack<'_>, fx: &mut Effects) -> Result<(), Violation> {
+        self.note_ack(index, false, PacketType::Pubcomp, ack);
+        self.end_delivery(index, ack.packet_id, Outbox::pubcomp, fx)
+    }
+
+    /// An acknowledgement after which nothing more is to come for its message.
+    fn end_delivery(
         &mut self,
-        _conn: ConnId,
         index: u32,
-        ack: &Ack<'_>,
+        id: PacketId,
+        end: fn(&mut Outbox, PacketId) -> Result<bool, WrongAck>,
         fx: &mut Effects,
     ) -> Result<(), Violation> {
-        self.note_ack(index, false, PacketType::Pubcomp, ack);
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(());
         };
-        if session.outbox.pubcomp(ack.packet_id).map_err(|_| Violation::WrongAck)? {
-            self.acknowledged(index, ack.packet_id, fx);
+        if end(&mut session.outbox, id).map_err(|_| Violation::WrongAck)? {
+            self.acknowledged(index, id, fx);
         }
         Ok(())
     }

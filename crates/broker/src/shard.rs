@@ -404,10 +404,10 @@ impl<H: Host> Shard<H> {
         }
         match Packet::decode(frame, version)? {
             Packet::Publish(publish) => self.publish(conn, session, &publish, fx),
-            Packet::Puback(ack) => self.puback(conn, session, &ack, fx),
+            Packet::Puback(ack) => self.puback(session, &ack, fx),
             Packet::Pubrec(ack) => self.pubrec(conn, session, &ack, fx),
             Packet::Pubrel(ack) => self.pubrel(conn, session, &ack, fx),
-            Packet::Pubcomp(ack) => self.pubcomp(conn, session, &ack, fx),
+            Packet::Pubcomp(ack) => self.pubcomp(session, &ack, fx),
             Packet::Subscribe(packet) => self.subscribe(conn, session, &packet, fx),
             Packet::Unsubscribe(packet) => self.unsubscribe(conn, session, &packet, fx),
             Packet::Pingreq => {
