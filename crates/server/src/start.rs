@@ -95,6 +95,12 @@ pub(crate) fn say_hello(config: &Config, log: &Log) {
     for warning in &config.warnings {
         log.write(Class::Warning, warning);
     }
+    if let (false, Some(place)) = (config.mqtt.set_tcp_nodelay, config.place_of("set_tcp_nodelay")) {
+        log.write(
+            Class::Warning,
+            format_args!("Warning: 'set_tcp_nodelay false' at {place} has no effect: small packets always leave at once."),
+        );
+    }
 }
 
 /// Files that root could read and the broker's user cannot: a reload will not find them.
