@@ -8,8 +8,11 @@ use super::tree::Tree;
 
 /// The arrows between our crates, by folder. A new arrow is a design decision: write it into `docs/design/` first.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("cli", &["server", "auth", "config", "net", "session", "codec"]),
-    ("server", &["net", "broker", "auth", "config", "codec", "session"]),
+    ("cli", &["server", "conform", "auth", "config", "net", "session", "codec"]),
+    ("server", &["net", "broker", "store", "auth", "config", "codec", "session"]),
+    ("sim", &["broker", "store", "session", "codec"]),
+    ("store", &["broker", "session", "codec"]),
+    ("conform", &["broker", "session", "codec"]),
     ("broker", &["session", "codec"]),
     ("session", &["codec"]),
     ("bench", &["codec", "session"]),

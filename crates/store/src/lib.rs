@@ -1,0 +1,7 @@
+//! What outlives the process: sessions, subscriptions, queues, retained messages and wills, as the shards record them.
+//!
+//! It does not know connections or packets: it keeps [`pondhawk_broker`]'s records and gives them back.
+//!
+//! Place on the street: behind [`pondhawk_broker`]'s effects; the driver hands it a turn's records and is told when
+//! they are durable.
+#![forbid(unsafe_code)]
