@@ -5,3 +5,8 @@
 //! Place on the street: behind [`pondhawk_broker`]'s effects; the driver hands it a turn's records and is told when
 //! they are durable.
 #![forbid(unsafe_code)]
+
+pub mod engine;
+mod error;
+
+pub use error::StoreError;
