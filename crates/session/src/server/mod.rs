@@ -19,7 +19,9 @@ pub use inbox::{Inbox, Received};
 pub use layout::{Layouts, Outgoing};
 pub use link::{AliasOut, Link};
 pub use message::{Message, MessageRef, NEVER, Origin, Source};
-pub use outbox::{Delivery, Next, Offered, Outbox, OutboxLimits, PubrecOutcome, SubscriptionIds, WrongAck};
+pub use outbox::{
+    Delivery, Next, Offered, Outbox, OutboxLimits, PubrecOutcome, Seq, SubscriptionIds, WrongAck,
+};
 pub use violation::Violation;
 
 /// Milliseconds on the driver's monotonic clock.

@@ -7,9 +7,12 @@
 //!      └────► queue (window full, or offline) ── poll ──► Published
 //! ```
 //!
+//! A message of QoS 1 or 2 has a number from the moment that it is offered, and its packet id follows from that: a
+//! session that is restored from records sends it under the same id again.
+//!
 //! # Invariants
-//! - Packet ids in flight are unique, and in the deque they ascend cyclically from the front, so that an
-//!   acknowledgement finds its message by binary search. The id before the front's is never passed.
+//! - Numbers ascend in the deque and go on ascending in the queue, so that an acknowledgement finds its message by
+//!   binary search. None is sent that is 65,535 or more above the front's: ids in flight are unique.
 //! - `unsent` counts the entries at the back of the deque that this connection has not yet sent.
 
 use super::Message;
@@ -53,6 +56,26 @@ impl SubscriptionIds {
     }
 }
 
+/// A message's number in its session, from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub u64);
+
+/// How many packet ids there are.
+const IDS: u64 = u16::MAX as u64;
+
+impl Seq {
+    /// The packet id that the message is sent with.
+    #[must_use]
+    pub fn packet_id(self) -> PacketId {
+        let id = self.0.wrapping_sub(1) % IDS + 1;
+        PacketId::new(id as u16).unwrap_or(PacketId::MIN)
+    }
+
+    fn next(self) -> Seq {
+        Seq(self.0 + 1)
+    }
+}
+
 /// Limits of an outbox; 0 means none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutboxLimits {
@@ -72,7 +95,7 @@ enum State {
 
 #[derive(Debug)]
 struct Inflight {
-    id: PacketId,
+    seq: Seq,
     state: State,
     /// Sent on an earlier connection, so a resend sets DUP. [MQTT-3.3.1-1]
     sent_before: bool,
@@ -81,12 +104,23 @@ struct Inflight {
     message: Option<Arc<Message>>,
 }
 
+#[derive(Debug)]
+struct Queued {
+    /// 0 at QoS 0.
+    seq: Seq,
+    message: Arc<Message>,
+    delivery: Delivery,
+}
+
 /// The sending state of one session.
 #[derive(Debug, Default)]
 pub struct Outbox {
     inflight: VecDeque<Inflight>,
-    queue: VecDeque<(Arc<Message>, Delivery)>,
-    last_id: u16,
+    queue: VecDeque<Queued>,
+    /// The last number that was given.
+    last: Seq,
+    /// The last number that was sent.
+    sent: Seq,
     unsent: u16,
     inflight_bytes: usize,
     queue_bytes: usize,
@@ -95,10 +129,10 @@ pub struct Outbox {
 /// What became of an offered message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offered {
-    /// It is in flight: send it now with this id.
-    Start(PacketId),
-    /// It waits.
-    Queued,
+    /// It is in flight: send it now.
+    Start(Seq),
+    /// It waits; a message of QoS 0 has no number.
+    Queued(Option<Seq>),
     /// The queue is full: the message is not delivered.
     Dropped,
 }
@@ -112,22 +146,35 @@ pub enum Next {
         message: Arc<Message>,
         /// How it goes out.
         delivery: Delivery,
-        /// Its id, unless it is a QoS 0 message.
-        id: Option<PacketId>,
+        /// Its number, unless it is a QoS 0 message.
+        seq: Option<Seq>,
         /// Whether it was sent before.
         dup: bool,
     },
-    /// A PUBREL again, for the session resumed.
-    Release(PacketId),
+    /// A PUBREL, for the session resumed. `given_up` if it is for a message that may not go out again: the client
+    /// may know its id, which must not mean another message before PUBCOMP.
+    Release {
+        /// The number of its message.
+        seq: Seq,
+        /// No PUBREC has come for it.
+        given_up: bool,
+    },
+    /// Nothing: the message must not go out. It has a number unless it is of QoS 0.
+    Dropped(Option<Seq>),
 }
 
 /// What a PUBREC asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PubrecOutcome {
     /// Answer PUBREL. [MQTT-4.3.3-4]
-    Release,
+    Release {
+        /// The number of the message.
+        seq: Seq,
+        /// It is the first PUBREC for it.
+        first: bool,
+    },
     /// The client refused the message: it is done. [MQTT-4.4.0-2]
-    Done,
+    Done(Seq),
     /// No such id in flight.
     Unknown,
 }
@@ -149,10 +196,11 @@ impl Outbox {
             && delivery.qos != Qos::AtMostOnce
             && self.queue.is_empty()
             && self.has_room(window, message.size(), limits)
-            && let Some(id) = self.next_id()
+            && self.is_free(self.last.next())
         {
-            self.start(id, message, delivery);
-            return Offered::Start(id);
+            self.last = self.last.next();
+            self.start(self.last, message, delivery);
+            return Offered::Start(self.last);
         }
         let over = |limit: usize, value: usize| limit != 0 && value > limit;
         if over(limits.queued_messages, self.queue.len() + 1)
@@ -161,36 +209,49 @@ impl Outbox {
             return Offered::Dropped;
         }
         self.queue_bytes += message.size();
-        self.queue.push_back((message, delivery));
-        Offered::Queued
+        let numbered = delivery.qos != Qos::AtMostOnce;
+        if numbered {
+            self.last = self.last.next();
+        }
+        let seq = if numbered { self.last } else { Seq(0) };
+        self.queue.push_back(Queued { seq, message, delivery });
+        Offered::Queued(numbered.then_some(seq))
     }
 
     /// The next thing to send, while fewer than `window` are in flight. `keep` says whether a message may
-    /// still go out (its second argument: it was sent before); those that may not are dropped.
+    /// still go out (its second argument: it was sent before).
     pub fn poll(
         &mut self,
         window: u16,
         limits: &OutboxLimits,
         keep: &mut dyn FnMut(&Message, bool) -> bool,
     ) -> Option<Next> {
-        while self.unsent > 0 {
-            let index = self.inflight.len() - usize::from(self.unsent);
-            if index >= usize::from(window) {
-                return None;
-            }
-            self.unsent -= 1;
-            let entry = &mut self.inflight[index];
-            let Some(message) = entry.message.clone() else {
-                return Some(Next::Release(entry.id));
-            };
-            if keep(&message, entry.sent_before) {
-                let dup = core::mem::replace(&mut entry.sent_before, true);
-                let delivery = entry.delivery.clone();
-                return Some(Next::Publish { message, delivery, id: Some(entry.id), dup });
-            }
-            self.remove(index);
+        if self.unsent == 0 {
+            return self.poll_queue(window, limits, keep);
         }
-        self.poll_queue(window, limits, keep)
+        let index = self.inflight.len() - usize::from(self.unsent);
+        if index >= usize::from(window) {
+            return None;
+        }
+        let entry = &mut self.inflight[index];
+        let seq = entry.seq;
+        let Some(message) = entry.message.clone() else {
+            self.unsent -= 1;
+            return Some(Next::Release { seq, given_up: false });
+        };
+        if keep(&message, entry.sent_before) {
+            self.unsent -= 1;
+            let dup = core::mem::replace(&mut entry.sent_before, true);
+            let delivery = entry.delivery.clone();
+            return Some(Next::Publish { message, delivery, seq: Some(seq), dup });
+        }
+        if entry.sent_before && entry.delivery.qos == Qos::ExactlyOnce {
+            self.unsent -= 1;
+            self.give_up(seq);
+            return Some(Next::Release { seq, given_up: true });
+        }
+        self.remove(index);
+        Some(Next::Dropped(Some(seq)))
     }
 
     fn poll_queue(
@@ -199,26 +260,55 @@ impl Outbox {
         limits: &OutboxLimits,
         keep: &mut dyn FnMut(&Message, bool) -> bool,
     ) -> Option<Next> {
-        loop {
-            let (message, delivery) = self.queue.front()?;
-            let wanted = keep(message, false);
-            let mut id = None;
-            if wanted && delivery.qos != Qos::AtMostOnce {
-                if !self.has_room(window, message.size(), limits) {
-                    return None;
-                }
-                id = Some(self.next_id()?);
-            }
-            let (message, delivery) = self.queue.pop_front()?;
-            self.queue_bytes -= message.size();
-            if !wanted {
-                continue;
-            }
-            if let Some(id) = id {
-                self.start(id, message.clone(), delivery.clone());
-            }
-            return Some(Next::Publish { message, delivery, id, dup: false });
+        let Queued { seq, message, delivery } = self.queue.front()?;
+        let (seq, numbered) = (*seq, delivery.qos != Qos::AtMostOnce);
+        let wanted = keep(message, false);
+        if wanted && numbered && !(self.has_room(window, message.size(), limits) && self.is_free(seq)) {
+            return None;
         }
+        let Queued { message, delivery, .. } = self.queue.pop_front()?;
+        self.queue_bytes -= message.size();
+        let seq = numbered.then_some(seq);
+        if !wanted {
+            return Some(Next::Dropped(seq));
+        }
+        if let Some(seq) = seq {
+            self.start(seq, message.clone(), delivery.clone());
+        }
+        Some(Next::Publish { message, delivery, seq, dup: false })
+    }
+
+    /// Takes back what records say of a session: in the order of their numbers, without a message where only PUBREL
+    /// is owed. What the client may have been sent is in flight: everything up to `sent`, and at least the first
+    /// `window`.
+    pub fn restore(
+        entries: impl IntoIterator<Item = (Seq, Option<Arc<Message>>, Delivery)>,
+        sent: Seq,
+        window: u16,
+    ) -> Outbox {
+        let mut outbox = Outbox { last: sent, sent, ..Outbox::default() };
+        for (seq, message, delivery) in entries {
+            outbox.last = outbox.last.max(seq);
+            let known = seq <= sent || outbox.inflight.len() < usize::from(window);
+            match message {
+                Some(message) if known => outbox.start(seq, message, delivery),
+                Some(message) => {
+                    outbox.queue_bytes += message.size();
+                    outbox.queue.push_back(Queued { seq, message, delivery });
+                }
+                None => {
+                    // Numbers are sent in their order: what stands in front of it was sent too.
+                    for Queued { seq, message, delivery } in core::mem::take(&mut outbox.queue) {
+                        outbox.queue_bytes -= message.size();
+                        outbox.start(seq, message, delivery);
+                    }
+                    let (state, sent_before, message) = (State::Released, true, None);
+                    outbox.inflight.push_back(Inflight { seq, state, sent_before, delivery, message });
+                }
+            }
+        }
+        outbox.resume();
+        outbox
     }
 
     /// A new connection resumes the session: everything in flight is to be sent again, in the same order.
@@ -228,19 +318,18 @@ impl Outbox {
         self.unsent = self.inflight.len() as u16;
     }
 
-    /// PUBACK: true if it ended a message, false if the id is unknown.
+    /// PUBACK: the message that it ended, or `None` if the id is unknown.
     ///
     /// # Errors
     /// [`WrongAck`] if the message is of QoS 2.
-    pub fn puback(&mut self, id: PacketId) -> Result<bool, WrongAck> {
+    pub fn puback(&mut self, id: PacketId) -> Result<Option<Seq>, WrongAck> {
         let Some(index) = self.find(id) else {
-            return Ok(false);
+            return Ok(None);
         };
         if self.inflight[index].delivery.qos != Qos::AtLeastOnce {
             return Err(WrongAck);
         }
-        self.remove(index);
-        Ok(true)
+        Ok(self.remove(index))
     }
 
     /// PUBREC, which `refused` the message if its reason code is an error.
@@ -255,37 +344,47 @@ impl Outbox {
         if entry.delivery.qos != Qos::ExactlyOnce {
             return Err(WrongAck);
         }
-        if refused && entry.state == State::Published {
+        let (seq, first) = (entry.seq, entry.state == State::Published);
+        if refused && first {
             self.remove(index);
-            return Ok(PubrecOutcome::Done);
+            return Ok(PubrecOutcome::Done(seq));
         }
-        entry.state = State::Released;
-        if let Some(message) = entry.message.take() {
-            self.inflight_bytes -= message.size();
-        }
-        Ok(PubrecOutcome::Release)
+        self.release(index);
+        Ok(PubrecOutcome::Release { seq, first })
     }
 
-    /// PUBCOMP: true if it ended a message, false if the id is unknown.
+    /// PUBCOMP: the message that it ended, or `None` if the id is unknown.
     ///
     /// # Errors
     /// [`WrongAck`] if the message has not been released by PUBREL.
-    pub fn pubcomp(&mut self, id: PacketId) -> Result<bool, WrongAck> {
+    pub fn pubcomp(&mut self, id: PacketId) -> Result<Option<Seq>, WrongAck> {
         let Some(index) = self.find(id) else {
-            return Ok(false);
+            return Ok(None);
         };
         if self.inflight[index].state != State::Released {
             return Err(WrongAck);
         }
-        self.remove(index);
-        Ok(true)
+        Ok(self.remove(index))
     }
 
     /// Drops a message that cannot be sent, such as one too large for the client. [MQTT-3.1.2-25]
-    pub fn discard(&mut self, id: PacketId) {
-        if let Some(index) = self.find(id) {
+    pub fn discard(&mut self, seq: Seq) {
+        if let Some(index) = self.find(seq.packet_id()) {
             self.remove(index);
         }
+    }
+
+    /// Forgets a QoS 2 message that was sent before but cannot be sent again: PUBREL is owed instead.
+    pub fn give_up(&mut self, seq: Seq) {
+        if let Some(index) = self.find(seq.packet_id()) {
+            self.release(index);
+        }
+    }
+
+    /// The last number that was sent, 0 if none was.
+    #[must_use]
+    pub fn sent(&self) -> Seq {
+        self.sent
     }
 
     /// Messages in flight.
@@ -319,11 +418,11 @@ impl Outbox {
         self.unsent == 0 && self.inflight.len() < usize::from(window) && bytes_ok
     }
 
-    fn start(&mut self, id: PacketId, message: Arc<Message>, delivery: Delivery) {
-        self.last_id = id.get();
+    fn start(&mut self, seq: Seq, message: Arc<Message>, delivery: Delivery) {
+        self.sent = self.sent.max(seq);
         self.inflight_bytes += message.size();
         self.inflight.push_back(Inflight {
-            id,
+            seq,
             state: State::Published,
             sent_before: true,
             delivery,
@@ -331,26 +430,35 @@ impl Outbox {
         });
     }
 
-    /// The next free id, unless it is the front's: then the oldest message must be acknowledged first.
+    /// True unless the number's id may still mean an older message: then that must be acknowledged first.
     /// [MQTT-2.2.1-4]
-    fn next_id(&self) -> Option<PacketId> {
-        let next = PacketId::new(self.last_id.wrapping_add(1)).unwrap_or(PacketId::MIN);
-        let blocked = self.inflight.front().is_some_and(|front| front.id == next);
-        (!blocked).then_some(next)
+    fn is_free(&self, seq: Seq) -> bool {
+        self.inflight.front().is_none_or(|front| seq.0 - front.seq.0 < IDS)
     }
 
     fn find(&self, id: PacketId) -> Option<usize> {
-        let front = self.inflight.front()?.id;
-        if front == id {
+        let front = self.inflight.front()?.seq;
+        let (from, to) = (u64::from(front.packet_id().get()), u64::from(id.get()));
+        // Ids go round: from the front's up to 65,535, then from 1.
+        let distance = if to >= from { to - from } else { to + IDS - from };
+        if distance == 0 {
             return Some(0);
         }
-        let key = |id: PacketId| distance(front, id);
-        self.inflight.binary_search_by_key(&key(id), |entry| key(entry.id)).ok()
+        let seq = Seq(front.0 + distance);
+        self.inflight.binary_search_by_key(&seq, |entry| entry.seq).ok()
     }
 
-    fn remove(&mut self, index: usize) {
+    fn release(&mut self, index: usize) {
+        let entry = &mut self.inflight[index];
+        entry.state = State::Released;
+        if let Some(message) = entry.message.take() {
+            self.inflight_bytes -= message.size();
+        }
+    }
+
+    fn remove(&mut self, index: usize) -> Option<Seq> {
         let unsent_from = self.inflight.len() - usize::from(self.unsent);
-        let Some(entry) = self.inflight.remove(index) else { return };
+        let entry = self.inflight.remove(index)?;
         if let Some(message) = entry.message {
             self.inflight_bytes -= message.size();
         }
@@ -360,13 +468,8 @@ impl Outbox {
         if self.inflight.is_empty() && self.inflight.capacity() > 64 {
             self.inflight = VecDeque::new();
         }
+        Some(entry.seq)
     }
-}
-
-/// How many ids lie between `from` and `to`, going up and round; ids run from 1 to 65,535.
-fn distance(from: PacketId, to: PacketId) -> u16 {
-    let (from, to) = (from.get(), to.get());
-    if to >= from { to - from } else { to + (u16::MAX - from) }
 }
 
 #[cfg(test)]

@@ -28,8 +28,9 @@ fn drain(outbox: &mut Outbox, window: u16) -> Vec<(u16, bool)> {
     let mut sent = Vec::new();
     while let Some(next) = outbox.poll(window, &UNLIMITED, &mut |_, _| true) {
         match next {
-            Next::Publish { id, dup, .. } => sent.push((id.map_or(0, PacketId::get), dup)),
-            Next::Release(id) => sent.push((id.get() + 10_000, false)),
+            Next::Publish { seq, dup, .. } => sent.push((seq.map_or(0, |seq| seq.packet_id().get()), dup)),
+            Next::Release { seq, .. } => sent.push((seq.packet_id().get() + 10_000, false)),
+            Next::Dropped(seq) => panic!("{seq:?} is wanted"),
         }
     }
     sent
@@ -41,11 +42,14 @@ fn window_then_queue_then_drop() {
     let mut outbox = Outbox::default();
     let offered: Vec<_> =
         (0..4).map(|n| outbox.offer(message(n, Qos::AtLeastOnce), Some(2), &limits)).collect();
-    assert_eq!(offered, [Offered::Start(id(1)), Offered::Start(id(2)), Offered::Queued, Offered::Dropped]);
+    assert_eq!(
+        offered,
+        [Offered::Start(Seq(1)), Offered::Start(Seq(2)), Offered::Queued(Some(Seq(3))), Offered::Dropped]
+    );
     assert!(drain(&mut outbox, 2).is_empty());
-    assert_eq!(outbox.puback(id(2)), Ok(true));
+    assert_eq!(outbox.puback(id(2)), Ok(Some(Seq(2))));
     assert_eq!(drain(&mut outbox, 2), [(3, false)]);
-    assert_eq!(outbox.puback(id(2)), Ok(false));
+    assert_eq!(outbox.puback(id(2)), Ok(None));
 }
 
 #[test]
@@ -55,7 +59,7 @@ fn resume_sends_in_order_with_dup_and_pubrel() {
         outbox.offer(message(n, Qos::ExactlyOnce), Some(10), &UNLIMITED);
     }
     outbox.offer(message(3, Qos::AtLeastOnce), None, &UNLIMITED);
-    assert_eq!(outbox.pubrec(id(2), false), Ok(PubrecOutcome::Release));
+    assert_eq!(outbox.pubrec(id(2), false), Ok(PubrecOutcome::Release { seq: Seq(2), first: true }));
     outbox.resume();
     assert_eq!(drain(&mut outbox, 10), [(1, true), (10_002, false), (3, true), (4, false)]);
 }
@@ -68,12 +72,15 @@ fn resume_keeps_to_a_smaller_window() {
     }
     outbox.resume();
     assert_eq!(drain(&mut outbox, 1), [(1, true)]);
-    assert_eq!(outbox.puback(id(1)), Ok(true));
+    assert_eq!(outbox.puback(id(1)), Ok(Some(Seq(1))));
     assert_eq!(drain(&mut outbox, 1), [(2, true)]);
-    assert_eq!(outbox.puback(id(2)), Ok(true));
-    assert_eq!(outbox.offer(message(9, Qos::AtLeastOnce), Some(1), &UNLIMITED), Offered::Queued);
+    assert_eq!(outbox.puback(id(2)), Ok(Some(Seq(2))));
+    assert_eq!(
+        outbox.offer(message(9, Qos::AtLeastOnce), Some(1), &UNLIMITED),
+        Offered::Queued(Some(Seq(4)))
+    );
     assert_eq!(drain(&mut outbox, 1), [(3, true)]);
-    assert_eq!(outbox.puback(id(3)), Ok(true));
+    assert_eq!(outbox.puback(id(3)), Ok(Some(Seq(3))));
     assert_eq!(drain(&mut outbox, 1), [(4, false)]);
 }
 
@@ -84,7 +91,7 @@ fn an_ack_of_an_unsent_entry_keeps_the_count_right() {
         outbox.offer(message(n, Qos::AtLeastOnce), Some(10), &UNLIMITED);
     }
     outbox.resume();
-    assert_eq!(outbox.puback(id(3)), Ok(true));
+    assert_eq!(outbox.puback(id(3)), Ok(Some(Seq(3))));
     assert_eq!(drain(&mut outbox, 10), [(1, true), (2, true)]);
     assert!(outbox.puback(id(1)).is_ok() && outbox.puback(id(2)).is_ok());
     assert!(outbox.is_empty());
@@ -101,7 +108,7 @@ fn wrong_acks_change_nothing() {
     assert_eq!(outbox.pubrec(id(2), false), Err(WrongAck));
     assert_eq!(outbox.pubrec(id(7), false), Ok(PubrecOutcome::Unknown));
     assert_eq!(outbox.inflight_len(), 2);
-    assert_eq!(outbox.pubrec(id(1), true), Ok(PubrecOutcome::Done));
+    assert_eq!(outbox.pubrec(id(1), true), Ok(PubrecOutcome::Done(Seq(1))));
     assert_eq!(outbox.inflight_len(), 1);
 }
 
@@ -110,11 +117,14 @@ fn all_ids_in_flight_acknowledged_in_reverse() {
     let mut outbox = Outbox::default();
     for n in 0..65_535 {
         let offered = outbox.offer(message(n, Qos::AtLeastOnce), Some(u16::MAX), &UNLIMITED);
-        assert_eq!(offered, Offered::Start(id(n as u16 + 1)));
+        assert_eq!(offered, Offered::Start(Seq(u64::from(n) + 1)));
     }
-    assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(u16::MAX), &UNLIMITED), Offered::Queued);
+    assert_eq!(
+        outbox.offer(message(0, Qos::AtLeastOnce), Some(u16::MAX), &UNLIMITED),
+        Offered::Queued(Some(Seq(65_536)))
+    );
     for n in (1..=65_535).rev() {
-        assert_eq!(outbox.puback(id(n)), Ok(true), "{n}");
+        assert_eq!(outbox.puback(id(n)), Ok(Some(Seq(n.into()))), "{n}");
     }
     assert_eq!(drain(&mut outbox, u16::MAX), [(1, false)]);
 }
@@ -124,10 +134,16 @@ fn ids_wrap_but_never_pass_the_oldest() {
     let mut outbox = Outbox::default();
     outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED);
     for n in 2..=65_535u16 {
-        assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED), Offered::Start(id(n)));
-        assert_eq!(outbox.puback(id(n)), Ok(true));
+        assert_eq!(
+            outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED),
+            Offered::Start(Seq(n.into()))
+        );
+        assert_eq!(outbox.puback(id(n)), Ok(Some(Seq(n.into()))));
     }
-    assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED), Offered::Queued);
-    assert_eq!(outbox.puback(id(1)), Ok(true));
+    assert_eq!(
+        outbox.offer(message(0, Qos::AtLeastOnce), Some(2), &UNLIMITED),
+        Offered::Queued(Some(Seq(65_536)))
+    );
+    assert_eq!(outbox.puback(id(1)), Ok(Some(Seq(1))));
     assert_eq!(drain(&mut outbox, 2), [(1, false)]);
 }
