@@ -1,12 +1,13 @@
 //! PUBACK, PUBREC and PUBCOMP from a client: the other half of a delivery.
 
-use crate::effects::{Effects, Persist};
+use crate::effects::Effects;
 use crate::host::Host;
 use crate::id::ConnId;
+use crate::record::Persist;
 use crate::shard::Shard;
 use pondhawk_codec::packet::Ack;
 use pondhawk_codec::{PacketId, PacketType, Version, reason};
-use pondhawk_session::server::{Outbox, PubrecOutcome, Violation, WrongAck};
+use pondhawk_session::server::{Outbox, PubrecOutcome, Seq, Violation, WrongAck};
 
 impl<H: Host> Shard<H> {
     /// PUBACK.
@@ -30,17 +31,25 @@ impl<H: Host> Shard<H> {
         };
         let outcome = session.outbox.pubrec(id, ack.code.is_error()).map_err(|_| Violation::WrongAck)?;
         let code = match outcome {
-            PubrecOutcome::Release => reason::SUCCESS,
+            PubrecOutcome::Release { seq, first } => {
+                if first {
+                    let record = |client_id| Persist::Recorded { client_id, seq };
+                    self.delivery_parts().record(index, record, fx);
+                }
+                reason::SUCCESS
+            }
             PubrecOutcome::Unknown if ack.code.is_error() => return Ok(()),
             PubrecOutcome::Unknown => reason::PACKET_ID_NOT_FOUND,
-            PubrecOutcome::Done => {
-                self.acknowledged(index, id, fx);
+            PubrecOutcome::Done(seq) => {
+                self.acknowledged(index, seq, fx);
                 return Ok(());
             }
         };
         let v5 = self.conns.get(conn.index).is_some_and(|state| state.link.version == Version::V5);
         let code = if v5 { code } else { reason::SUCCESS };
+        let at = self.conns.get(conn.index).map_or(0, |state| state.out.len());
         self.send_ack((conn.index, PacketType::Pubrel), id, code, fx);
+        self.delivery_parts().rest((index, conn.index), at);
         Ok(())
     }
 
@@ -55,27 +64,21 @@ impl<H: Host> Shard<H> {
         &mut self,
         index: u32,
         id: PacketId,
-        end: fn(&mut Outbox, PacketId) -> Result<bool, WrongAck>,
+        end: fn(&mut Outbox, PacketId) -> Result<Option<Seq>, WrongAck>,
         fx: &mut Effects,
     ) -> Result<(), Violation> {
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(());
         };
-        if end(&mut session.outbox, id).map_err(|_| Violation::WrongAck)? {
-            self.acknowledged(index, id, fx);
+        if let Some(seq) = end(&mut session.outbox, id).map_err(|_| Violation::WrongAck)? {
+            self.acknowledged(index, seq, fx);
         }
         Ok(())
     }
 
     /// A delivery is done: the window has room again.
-    fn acknowledged(&mut self, index: u32, id: PacketId, fx: &mut Effects) {
-        if self.settings.persistent
-            && let Some(session) = self.sessions.get(index)
-            && session.is_kept()
-        {
-            let client_id = session.client_id.clone();
-            fx.persist(Persist::Acknowledged { client_id, packet_id: id.get() });
-        }
+    fn acknowledged(&mut self, index: u32, seq: Seq, fx: &mut Effects) {
+        self.delivery_parts().dequeued(index, seq, fx);
         self.pump(index, fx);
     }
 }

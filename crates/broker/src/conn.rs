@@ -1,7 +1,10 @@
 //! One connection of a shard, from the first byte to the last.
 
+use crate::effects::Ticket;
 use crate::id::ConnId;
+use crate::will::Will;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::Version;
@@ -84,18 +87,6 @@ impl Asked {
     }
 }
 
-/// The will of a connection.
-#[derive(Clone, Debug)]
-pub(crate) struct Will {
-    pub(crate) topic: Box<str>,
-    pub(crate) properties: Box<[u8]>,
-    pub(crate) payload: Box<[u8]>,
-    pub(crate) qos: pondhawk_codec::Qos,
-    pub(crate) retain: bool,
-    pub(crate) delay_s: u32,
-    pub(crate) expiry_s: Option<u32>,
-}
-
 /// A connection.
 pub(crate) struct Conn {
     pub(crate) listener: u16,
@@ -111,11 +102,15 @@ pub(crate) struct Conn {
     pub(crate) link: Link,
     /// Bytes to be written, not yet taken by the driver.
     pub(crate) out: Vec<u8>,
+    /// From each of these places on, `out` waits until the ticket is durable. Both ascend.
+    marks: VecDeque<(usize, Ticket)>,
+    /// What its CONNACK waits for.
+    pub(crate) told_by: Ticket,
     /// Bytes that the driver took and could not write yet.
     pub(crate) backlog: usize,
     pub(crate) last_heard: Millis,
     pub(crate) peer: Box<str>,
-    pub(crate) will: Option<Box<Will>>,
+    pub(crate) will: Option<Arc<Will>>,
     pub(crate) method: Option<Box<str>>,
 }
 
@@ -130,6 +125,8 @@ impl Conn {
             phase: Phase::Greeting,
             link: Link::new(Version::V311),
             out: Vec::new(),
+            marks: VecDeque::new(),
+            told_by: Ticket(0),
             backlog: 0,
             last_heard: now,
             peer,
@@ -145,6 +142,36 @@ impl Conn {
     /// True while its unsent bytes are below `max`.
     pub(crate) fn has_room(&self, max: usize) -> bool {
         self.backlog + self.out.len() < max
+    }
+
+    /// Output from `at` on must wait for `ticket`; false if it would have to anyway.
+    pub(crate) fn hold_from(&mut self, at: usize, ticket: Ticket) -> bool {
+        let new = self.marks.back().is_none_or(|(_, last)| *last < ticket);
+        if new {
+            self.marks.push_back((at, ticket));
+        }
+        new
+    }
+
+    /// Takes the output that waits for nothing any more, given what is durable.
+    pub(crate) fn take_out(&mut self, durable: Ticket) -> Vec<u8> {
+        while self.marks.pop_front_if(|(_, ticket)| *ticket <= durable).is_some() {}
+        let Some((at, _)) = self.marks.front().copied() else {
+            return core::mem::take(&mut self.out);
+        };
+        let held = self.out.split_off(at);
+        for (place, _) in &mut self.marks {
+            *place -= at;
+        }
+        core::mem::replace(&mut self.out, held)
+    }
+
+    /// Forgets output that waits: the connection ends before it may leave.
+    pub(crate) fn forget_held(&mut self, durable: Ticket) {
+        if let Some((at, _)) = self.marks.iter().find(|(_, ticket)| *ticket > durable) {
+            self.out.truncate(*at);
+        }
+        self.marks.clear();
     }
 
     /// Marks output to be written.

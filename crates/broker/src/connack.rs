@@ -2,7 +2,7 @@
 
 use crate::conn::Phase;
 use crate::connect::Entry;
-use crate::effects::Effects;
+use crate::effects::{Effects, Ticket};
 use crate::exchange::find_method;
 use crate::host::{Host, Note, NoteKind, Slot};
 use crate::id::ConnId;
@@ -52,6 +52,8 @@ impl<H: Host> Shard<H> {
             mount: self.mount_point(listener),
             replay: None,
             stored: false,
+            absent: false,
+            rests_on: Ticket(0),
         };
         Some((self.begin_session(session, fx), false))
     }
@@ -75,6 +77,7 @@ impl<H: Host> Shard<H> {
         session.source = None;
         session.expiry_s = expiry_s;
         session.expires_at = Millis::MAX;
+        session.absent = false;
         // Back before its delay has passed: the will is not sent. [MQTT-3.1.3-9]
         session.will = None;
         session.outbox.resume();
@@ -135,9 +138,20 @@ impl<H: Host> Shard<H> {
             self.close(conn.index, fx);
             return;
         }
-        self.send(conn.index, &Packet::Connack(connack), fx);
+        self.send_connack(conn, &connack, entry.client_id, fx);
         self.announce_presence(index, true, fx);
         self.pump(index, fx);
+    }
+
+    /// CONNACK waits for all that was recorded of the client, so that what it says of the session stays true.
+    fn send_connack(&mut self, conn: ConnId, connack: &Connack<'_>, client_id: &str, fx: &mut Effects) {
+        let rests_on = self.holds.told_of(client_id);
+        let at = self.conns.get(conn.index).map_or(0, |state| state.out.len());
+        self.send(conn.index, &Packet::Connack(*connack), fx);
+        if let Some(state) = self.conns.get_mut(conn.index) {
+            state.told_by = rests_on;
+            self.holds.mark((conn, state), at, rests_on);
+        }
     }
 
     fn set_up_link(&mut self, conn: ConnId, index: u32, entry: &Entry<'_>) {

@@ -8,7 +8,7 @@
 //!                       CONNACK with a reason, close ◄── refuse ──┘
 //! ```
 
-use crate::conn::{Asked, Phase, Will};
+use crate::conn::{Asked, Phase};
 
 use crate::effects::{Answer, Effects, Question, Subject};
 use crate::exchange::find_method;
@@ -16,10 +16,12 @@ use crate::host::{Ended, Gate, Host, Note, NoteKind, Slot};
 use crate::id::ConnId;
 use crate::settings::ListenerSettings;
 use crate::shard::Shard;
+use crate::will::Will;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use pondhawk_codec::packet::{Connect, ConnectRefused};
 use pondhawk_codec::reason::{self, ReasonCode};
 use pondhawk_codec::{Frame, Kind, PacketType, Properties, Property, Version, topic};
@@ -385,8 +387,8 @@ pub(crate) struct Entry<'a> {
 
 impl Entry<'_> {
     /// The will, its topic behind `mount_point`.
-    pub(crate) fn will(&self, mount_point: &str) -> Option<Box<Will>> {
-        self.connect.will.as_ref().map(|will| Box::new(Will::new(will, mount_point)))
+    pub(crate) fn will(&self, mount_point: &str) -> Option<Arc<Will>> {
+        self.connect.will.as_ref().map(|will| Arc::new(Will::new(will, mount_point)))
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::arena::Arena;
 use crate::conn::Conn;
 use crate::counters::Counters;
-use crate::effects::{Effects, Persist};
+use crate::effects::Effects;
 use crate::hold::Holds;
 use crate::host::{Host, Note, NoteKind};
 use crate::id::{ConnId, SessionId, SessionRef, ShardId};
+use crate::record::Persist;
 use crate::session::{Session, is_under};
 use crate::settings::Settings;
 use crate::shard::Shard;
@@ -14,9 +15,9 @@ use crate::trie::Subscription;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::packet::Ack;
-use pondhawk_codec::{Packet, PacketId, PacketType, Qos, reason};
+use pondhawk_codec::{Packet, PacketType, Qos, reason};
 use pondhawk_session::server::{
-    Delivery, Layouts, Message, MessageRef, Millis, Next, Offered, Outgoing, SubscriptionIds,
+    Delivery, Layouts, Message, MessageRef, Millis, Next, Offered, Outgoing, Seq, SubscriptionIds,
 };
 
 /// A message that is copied into shared memory only when somebody must keep it.
@@ -137,47 +138,81 @@ impl<H: Host> Parts<'_, H> {
         let room = state.has_room(settings.max_output_bytes);
         state.starved |= !room;
         let window = room.then_some(state.link.window);
+        let at = state.out.len();
         let shared = message.shared().clone();
-        let record = (settings.persistent && session.is_kept())
-            .then(|| (session.client_id.clone(), shared.clone(), delivery.clone()));
+        let record = session.is_recorded().then(|| (shared.clone(), delivery.clone()));
         match session.outbox.offer((shared, delivery.clone()), window, &settings.outbox) {
-            Offered::Start(id) => {
-                if !self.put((message.view, &delivery), (index, conn), (Some(id), false), fx) {
+            Offered::Start(seq) => {
+                if !self.put((message.view, &delivery), (index, conn), (Some(seq), false), fx) {
                     if let Some(session) = self.sessions.get_mut(index) {
-                        session.outbox.discard(id);
+                        session.outbox.discard(seq);
                     }
                     return;
                 }
+                self.queued(index, (seq, record), fx);
+                if delivery.qos == Qos::ExactlyOnce {
+                    self.rest((index, conn), at);
+                }
             }
-            Offered::Queued => {}
-            Offered::Dropped => {
-                self.counters.publish_dropped += 1;
-                return;
-            }
+            Offered::Queued(Some(seq)) => self.queued(index, (seq, record), fx),
+            Offered::Queued(None) => {}
+            Offered::Dropped => self.counters.publish_dropped += 1,
         }
-        self.persist(record, fx);
     }
 
-    /// For a session whose client is away. [MQTT-3.1.2-5]
+    /// For a session whose client is away, or must take other things first. [MQTT-3.1.2-5]
     fn queue(&mut self, message: &mut Lazy<'_>, index: u32, delivery: Delivery, fx: &mut Effects) {
         let settings = self.settings;
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
         let shared = message.shared().clone();
-        let record = (settings.persistent && session.is_kept() && delivery.qos != Qos::AtMostOnce)
-            .then(|| (session.client_id.clone(), shared.clone(), delivery.clone()));
-        if session.outbox.offer((shared, delivery), None, &settings.outbox) == Offered::Dropped {
-            self.counters.publish_dropped += 1;
-            return;
+        let record = session.is_recorded().then(|| (shared.clone(), delivery.clone()));
+        match session.outbox.offer((shared, delivery), None, &settings.outbox) {
+            Offered::Start(seq) | Offered::Queued(Some(seq)) => self.queued(index, (seq, record), fx),
+            Offered::Queued(None) => {}
+            Offered::Dropped => self.counters.publish_dropped += 1,
         }
-        self.persist(record, fx);
     }
 
-    fn persist(&mut self, record: Option<(Arc<str>, Arc<Message>, Delivery)>, fx: &mut Effects) {
-        if let Some((client_id, message, delivery)) = record {
-            let ticket = fx.persist(Persist::Queued { client_id, message, delivery });
-            self.holds.persisted(ticket);
+    /// The session has taken a message, whose publisher waits for the record.
+    fn queued(
+        &mut self,
+        index: u32,
+        (seq, record): (Seq, Option<(Arc<Message>, Delivery)>),
+        fx: &mut Effects,
+    ) {
+        let Some((message, delivery)) = record else { return };
+        self.record(index, |client_id| Persist::Queued { client_id, seq, message, delivery }, fx);
+        self.holds.persisted(fx.ticket);
+    }
+
+    /// Makes a record of a session that the store knows.
+    pub(crate) fn record(&mut self, index: u32, make: impl FnOnce(Arc<str>) -> Persist, fx: &mut Effects) {
+        if let Some(session) = self.sessions.get_mut(index)
+            && session.is_recorded()
+        {
+            session.rests_on = fx.persist(make(session.client_id.clone()));
+        }
+    }
+
+    /// A message has left the session's outbox, one way or another.
+    pub(crate) fn dequeued(&mut self, index: u32, seq: Seq, fx: &mut Effects) {
+        if let Some(session) = self.sessions.get(index)
+            && session.is_recorded()
+        {
+            fx.persist(Persist::Dequeued { client_id: session.client_id.clone(), seq });
+        }
+    }
+
+    /// What stands in the output from `at` on rests on the session's records: it leaves once they are durable.
+    /// Otherwise the client could be done with a packet id that a crash makes mean another message.
+    pub(crate) fn rest(&mut self, (index, conn_index): (u32, u32), at: usize) {
+        if let Some(session) = self.sessions.get(index) {
+            let id = ConnId { index: conn_index, generation: self.conns.generation(conn_index) };
+            if let Some(conn) = self.conns.get_mut(conn_index) {
+                self.holds.mark((id, conn), at, session.rests_on);
+            }
         }
     }
 
@@ -186,9 +221,10 @@ impl<H: Host> Parts<'_, H> {
         &mut self,
         (view, delivery): (&MessageRef<'_>, &Delivery),
         (index, conn_index): (u32, u32),
-        (id, dup): (Option<PacketId>, bool),
+        (seq, dup): (Option<Seq>, bool),
         fx: &mut Effects,
     ) -> bool {
+        let id = seq.map(Seq::packet_id);
         let conn_id = ConnId { index: conn_index, generation: self.conns.generation(conn_index) };
         let (Some(conn), Some(session)) = (self.conns.get_mut(conn_index), self.sessions.get(index)) else {
             return false;
@@ -238,41 +274,85 @@ impl<H: Host> Parts<'_, H> {
         }
         let Session { outbox, identity, mount, .. } = session;
         let (host, now) = (&*self.host, self.now);
-        let mut dropped = 0;
         // Rights as they are now; expiry counts only before the first sending. [MQTT-4.3.3-7]
         let mut keep = |message: &Message, before: bool| {
             let view = message.view();
-            let keep = is_under(mount.as_deref(), view.topic)
+            is_under(mount.as_deref(), view.topic)
                 && host.may_receive(identity, view.topic)
-                && (before || !view.is_expired(now));
-            dropped += u64::from(!keep);
-            keep
+                && (before || !view.is_expired(now))
         };
-        let next = outbox.poll(conn.link.window, &settings.outbox, &mut keep);
-        self.counters.publish_dropped += dropped;
-        match next {
-            None => return false,
-            Some(Next::Release(id)) => self.put_pubrel((index, conn_index), id, fx),
-            Some(Next::Publish { message, delivery, id, dup }) => {
-                self.layouts.reset();
-                let put = self.put((&message.view(), &delivery), (index, conn_index), (id, dup), fx);
-                if let (false, Some(id), Some(session)) = (put, id, self.sessions.get_mut(index)) {
-                    session.outbox.discard(id);
-                }
-            }
-        }
+        let Some(next) = outbox.poll(conn.link.window, &settings.outbox, &mut keep) else {
+            return false;
+        };
+        self.send_next((index, conn_index), next, fx);
         true
     }
 
-    fn put_pubrel(&mut self, (index, conn_index): (u32, u32), id: PacketId, fx: &mut Effects) {
+    fn send_next(&mut self, (index, conn): (u32, u32), next: Next, fx: &mut Effects) {
+        match next {
+            Next::Release { seq, given_up } => {
+                self.counters.publish_dropped += u64::from(given_up);
+                self.put_pubrel((index, conn), (seq, given_up), fx);
+            }
+            Next::Publish { message, delivery, seq, dup } => {
+                self.layouts.reset();
+                let at = self.conns.get(conn).map_or(0, |conn| conn.out.len());
+                let put = self.put((&message.view(), &delivery), (index, conn), (seq, dup), fx);
+                match seq {
+                    Some(seq) if !put => self.unsendable((index, conn), (seq, &delivery, dup), fx),
+                    Some(_) if delivery.qos == Qos::ExactlyOnce => self.rest((index, conn), at),
+                    _ => {}
+                }
+            }
+            Next::Dropped(seq) => {
+                self.counters.publish_dropped += 1;
+                if let Some(seq) = seq {
+                    self.dequeued(index, seq, fx);
+                }
+            }
+        }
+    }
+
+    /// The client cannot take the message.
+    fn unsendable(
+        &mut self,
+        (index, conn): (u32, u32),
+        (seq, delivery, dup): (Seq, &Delivery, bool),
+        fx: &mut Effects,
+    ) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        if dup && delivery.qos == Qos::ExactlyOnce {
+            session.outbox.give_up(seq);
+            self.put_pubrel((index, conn), (seq, true), fx);
+        } else {
+            session.outbox.discard(seq);
+            self.dequeued(index, seq, fx);
+        }
+    }
+
+    /// PUBREL without a PUBREC in front of it: again, or for the first time for a message that is `given_up`.
+    fn put_pubrel(
+        &mut self,
+        (index, conn_index): (u32, u32),
+        (seq, given_up): (Seq, bool),
+        fx: &mut Effects,
+    ) {
+        if given_up {
+            self.record(index, |client_id| Persist::Recorded { client_id, seq }, fx);
+        }
+        let id = seq.packet_id();
         let conn_id = ConnId { index: conn_index, generation: self.conns.generation(conn_index) };
         let Some(conn) = self.conns.get_mut(conn_index) else {
             return;
         };
+        let at = conn.out.len();
         let ack = Ack::new(id, reason::SUCCESS);
         // Four bytes always fit.
         let _fits = Packet::Pubrel(ack).encode(conn.link.version, &mut conn.out);
         conn.mark(conn_id, &mut fx.dirty);
+        self.rest((index, conn_index), at);
         self.counters.sent(PacketType::Pubrel);
         if self.host.wants(NoteKind::Debug)
             && let Some(session) = self.sessions.get(index)

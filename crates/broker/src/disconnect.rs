@@ -1,12 +1,13 @@
 //! How connections end: DISCONNECT, violations, take-over, failure.
 
-use crate::conn::{Phase, Will};
+use crate::conn::Phase;
 use crate::effects::Effects;
 use crate::host::{Ended, Host, Note, NoteKind, Slot};
 use crate::id::ConnId;
 use crate::shard::Shard;
-use alloc::boxed::Box;
+use crate::will::Will;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use pondhawk_codec::packet::{Connack, Disconnect};
 use pondhawk_codec::reason::{self, ReasonCode};
 use pondhawk_codec::{Packet, PacketType, Properties, Property, Version};
@@ -38,7 +39,6 @@ impl<H: Host> Shard<H> {
             }
             let max = self.settings.persistent_client_expiration_s;
             session.expiry_s = expiry_s.min(max.unwrap_or(u32::MAX));
-            self.store_session(index, fx);
         }
         self.note_packet(index, false, "DISCONNECT");
         // [MQTT-3.1.2-10] [MQTT-3.14.4-3]
@@ -69,8 +69,11 @@ impl<H: Host> Shard<H> {
 
     /// DISCONNECT to the client, which exists in MQTT 5.0 only and after CONNACK only. [MQTT-3.14.0-1]
     pub(crate) fn say_disconnect(&mut self, index: u32, code: ReasonCode, fx: &mut Effects) {
-        let Some(conn) = self.conns.get(index) else { return };
-        if conn.is_connected() && conn.link.version == Version::V5 {
+        let durable = self.holds.durable();
+        let Some(conn) = self.conns.get_mut(index) else { return };
+        // What waits for the store will not be written any more, and must not stand in front.
+        conn.forget_held(durable);
+        if conn.is_connected() && conn.told_by <= durable && conn.link.version == Version::V5 {
             self.send(index, &Packet::Disconnect(Disconnect::new(code)), fx);
         }
     }
@@ -112,7 +115,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    fn end_with_will(&mut self, session: u32, will: Box<Will>, fx: &mut Effects) {
+    fn end_with_will(&mut self, session: u32, will: Arc<Will>, fx: &mut Effects) {
         self.will_due(session, will, fx);
         self.leave_session(session, fx);
     }

@@ -2,11 +2,10 @@
 
 use crate::id::{ConnId, ShardId};
 use crate::mail::Mail;
+use crate::record::Persist;
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::ReasonCode;
-use pondhawk_session::server::{Delivery, Message};
 
 /// A promise of durability: everything that was persisted up to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +13,9 @@ pub struct Ticket(pub u64);
 
 /// The work that one turn leaves for the driver. A shard is given the same one all its life, emptied but for
 /// `ticket`, which counts on.
+///
+/// The driver hands the records of a turn to the store, as one unit, before it sends the turn's letters, and sends
+/// the letters before it takes output: what a letter or a byte leads to is then never kept without its cause.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Connections with output to be written; each at most once.
@@ -85,32 +87,6 @@ pub enum Answer {
         /// Authentication data for the client.
         data: Box<[u8]>,
     },
-}
-
-/// A record for the store.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub enum Persist {
-    /// A session is kept, with this expiry interval in seconds (`u32::MAX`: for ever).
-    Session { client_id: Arc<str>, username: Option<Arc<str>>, expiry_s: u32 },
-    /// A session is gone with all that it had.
-    SessionGone { client_id: Arc<str> },
-    /// A subscription, by its options byte and identifier.
-    Subscribed { client_id: Arc<str>, filter: Arc<str>, options: u8, id: u32 },
-    /// A subscription is gone.
-    Unsubscribed { client_id: Arc<str>, filter: Arc<str> },
-    /// A message for the session.
-    Queued { client_id: Arc<str>, message: Arc<Message>, delivery: Delivery },
-    /// The oldest message with this packet id is done.
-    Acknowledged { client_id: Arc<str>, packet_id: u16 },
-    /// A QoS 2 message was received but not released.
-    Received { client_id: Arc<str>, packet_id: u16, message: Arc<Message> },
-    /// It was released.
-    Released { client_id: Arc<str>, packet_id: u16 },
-    /// A retained message.
-    Retained { message: Arc<Message> },
-    /// A topic has no retained message any more.
-    RetainedGone { topic: Box<str> },
 }
 
 impl Effects {

@@ -1,12 +1,14 @@
 //! Acknowledgements that wait until what they promise is durable, here and on the other shards.
 
 use crate::arena::Arena;
+use crate::conn::Conn;
 use crate::effects::{Effects, Ticket};
 use crate::host::Host;
 use crate::id::{ConnId, ShardId};
 use crate::mail::Mail;
 use crate::shard::Shard;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use pondhawk_codec::{PacketId, PacketType, ReasonCode};
 
 /// What happens once all is durable.
@@ -34,6 +36,11 @@ struct Hold {
 pub(crate) struct Holds {
     holds: Option<Arena<Hold>>,
     by_ticket: VecDeque<(Ticket, u32)>,
+    /// Connections whose output has marks, by the ticket that lets some of it go.
+    held: VecDeque<(Ticket, ConnId)>,
+    /// Clients whose session or will changed, by the ticket of that, until it is durable.
+    changes: VecDeque<(Ticket, Arc<str>)>,
+    changed: BTreeMap<Arc<str>, Ticket>,
     /// All up to this one is durable.
     durable: Ticket,
     /// The hold that persist records of this moment belong to.
@@ -61,6 +68,39 @@ impl Holds {
         let token = self.current?;
         self.current_hold()?.missing += 1;
         Some(token)
+    }
+
+    /// Output from `at` on leaves once `ticket` is durable.
+    pub(crate) fn mark(&mut self, (id, conn): (ConnId, &mut Conn), at: usize, ticket: Ticket) {
+        if ticket > self.durable && conn.hold_from(at, ticket) {
+            // In order, at the cost of waking some a little later.
+            let last = self.held.back().map_or(ticket, |(last, _)| *last);
+            self.held.push_back((ticket.max(last), id));
+        }
+    }
+
+    /// The record behind `ticket` says that a session, or a will, begins, ends or changes.
+    pub(crate) fn change(&mut self, client_id: Arc<str>, ticket: Ticket) {
+        self.changes.push_back((ticket, client_id.clone()));
+        self.changed.insert(client_id, ticket);
+    }
+
+    /// What a CONNACK to this client waits for.
+    pub(crate) fn told_of(&self, client_id: &str) -> Ticket {
+        self.changed.get(client_id).copied().unwrap_or_default()
+    }
+
+    fn forget_changes(&mut self) {
+        while let Some((ticket, client_id)) = self.changes.pop_front_if(|(at, _)| *at <= self.durable) {
+            if self.changed.get(&client_id) == Some(&ticket) {
+                self.changed.remove(&client_id);
+            }
+        }
+    }
+
+    /// All up to this is durable.
+    pub(crate) fn durable(&self) -> Ticket {
+        self.durable
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -91,6 +131,12 @@ impl<H: Host> Shard<H> {
     pub fn durable(&mut self, now: crate::Millis, ticket: Ticket, fx: &mut Effects) {
         self.now = now;
         self.holds.durable = self.holds.durable.max(ticket);
+        self.holds.forget_changes();
+        while let Some((_, conn)) = self.holds.held.pop_front_if(|(due, _)| *due <= ticket) {
+            if let Some(state) = self.conns.lookup(conn.index, conn.generation) {
+                state.mark(conn, &mut fx.dirty);
+            }
+        }
         while let Some((due, token)) = self.holds.by_ticket.front().copied() {
             if due > ticket {
                 return;

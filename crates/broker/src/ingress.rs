@@ -1,9 +1,10 @@
 //! PUBLISH from a client: limits, alias, rights; then routed, or kept until PUBREL.
 
-use crate::effects::{Effects, Persist};
+use crate::effects::Effects;
 use crate::hold::Then;
 use crate::host::{Ended, Host, Note, NoteKind};
 use crate::id::ConnId;
+use crate::record::Persist;
 use crate::shard::Shard;
 use alloc::string::String;
 use alloc::sync::Arc;

@@ -40,7 +40,9 @@ mod id;
 mod ingress;
 mod interest;
 mod mail;
+mod record;
 mod replay;
+mod restore;
 mod retained;
 mod route;
 mod session;
@@ -54,11 +56,16 @@ mod will;
 
 pub use conn::{Consumed, ReadState};
 pub use counters::Counters;
-pub use effects::{Answer, Effects, Persist, Question, Subject, Ticket};
+pub use effects::{Answer, Effects, Question, Subject, Ticket};
 pub use home::Homes;
 pub use host::{Ended, Gate, Host, Note, NoteKind, Slot};
 pub use id::{ConnId, SessionId, SessionRef, ShardId};
 pub use mail::{Mail, weight};
-pub use pondhawk_session::server::{Message, MessageRef, Millis, OutboxLimits, Source};
+pub use pondhawk_session::server::{
+    Delivery, Message, MessageRef, Millis, Origin, OutboxLimits, Seq, Source, SubscriptionIds,
+};
+pub use record::{Kept, Persist, Place, Release};
+pub use restore::{Restored, RestoredRelease, RestoredSession, RestoredWill};
 pub use settings::{ListenerSettings, Settings};
 pub use shard::{Opened, Shard};
+pub use will::Will;

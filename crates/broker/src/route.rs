@@ -1,11 +1,12 @@
 //! Topic to recipients, and the message to all of them: here, to other shards, to the retained store.
 
 use crate::deliver::Lazy;
-use crate::effects::{Effects, Persist};
+use crate::effects::Effects;
 use crate::hold::Then;
 use crate::host::Host;
 use crate::id::{SessionId, SessionRef, ShardId};
 use crate::mail::Mail;
+use crate::record::Persist;
 use crate::shard::Shard;
 use crate::trie::{Member, Subscription};
 use alloc::sync::Arc;

@@ -1,11 +1,13 @@
 //! One client's session on its home shard, and how sessions begin and end.
 
-use crate::conn::{Name, Will};
-use crate::effects::{Effects, Persist};
+use crate::conn::Name;
+use crate::effects::{Effects, Ticket};
 use crate::host::{Host, Slot};
 use crate::id::{ConnId, SessionId, SessionRef};
+use crate::record::{Kept, Persist};
 use crate::shard::Shard;
 use crate::timers::Timer;
+use crate::will::Will;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -28,7 +30,7 @@ pub(crate) struct Session<I> {
     /// When it ends, while it has no connection.
     pub(crate) expires_at: Millis,
     /// A will that waits for its delay, and when it is due.
-    pub(crate) will: Option<(Millis, Box<Will>)>,
+    pub(crate) will: Option<(Millis, Arc<Will>)>,
     /// Made when a message needs it.
     pub(crate) source: Option<Arc<Source>>,
     /// Its listener's mount point, which stands in front of all its topics.
@@ -37,6 +39,10 @@ pub(crate) struct Session<I> {
     pub(crate) replay: Option<u32>,
     /// The store knows of it.
     pub(crate) stored: bool,
+    /// It has outlived its connection.
+    pub(crate) absent: bool,
+    /// The last record about a message to its client.
+    pub(crate) rests_on: Ticket,
 }
 
 impl<I> Session<I> {
@@ -69,6 +75,21 @@ impl<I> Session<I> {
     /// True if the topic lies under the session's mount point.
     pub(crate) fn may_see(&self, topic: &str) -> bool {
         is_under(self.mount.as_deref(), topic)
+    }
+
+    /// True if the store knows the session and must learn what becomes of its messages.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.stored && self.is_kept()
+    }
+
+    fn kept(&self) -> Kept {
+        Kept {
+            username: self.username.clone(),
+            listener: self.listener,
+            expiry_s: self.expiry_s,
+            ends_at: if self.absent { Some(self.expires_at) } else { None },
+            sent: self.outbox.sent(),
+        }
     }
 
     /// True if the session outlives its connection.
@@ -112,11 +133,9 @@ impl<H: Host> Shard<H> {
         };
         if self.settings.persistent && (session.is_kept() || session.stored) {
             session.stored = true;
-            fx.persist(Persist::Session {
-                client_id: session.client_id.clone(),
-                username: session.username.clone(),
-                expiry_s: session.expiry_s,
-            });
+            let client_id = session.client_id.clone();
+            let ticket = fx.persist(Persist::Session { client_id: client_id.clone(), kept: session.kept() });
+            self.holds.change(client_id, ticket);
         }
     }
 
@@ -146,7 +165,9 @@ impl<H: Host> Shard<H> {
             self.replays.remove(number);
         }
         if session.stored {
-            fx.persist(Persist::SessionGone { client_id: session.client_id });
+            let client_id = session.client_id;
+            let ticket = fx.persist(Persist::SessionGone { client_id: client_id.clone() });
+            self.holds.change(client_id, ticket);
         }
     }
 
@@ -168,6 +189,8 @@ impl<H: Host> Shard<H> {
         } else {
             session.expires_at = Millis::MAX;
         }
+        session.absent = true;
+        self.store_session(index, fx);
         self.announce_presence(index, false, fx);
     }
 

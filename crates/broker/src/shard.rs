@@ -307,7 +307,7 @@ impl<H: Host> Shard<H> {
             return Vec::new();
         };
         state.dirty = false;
-        let out = core::mem::take(&mut state.out);
+        let out = state.take_out(self.holds.durable());
         if state.starved && state.has_room(self.settings.max_output_bytes) {
             // The transport may take it all and never say that it is writable again.
             state.starved = false;

@@ -1,10 +1,11 @@
 //! SUBSCRIBE and UNSUBSCRIBE. SUBACK waits until every shard knows of a new filter.
 
-use crate::effects::{Effects, Persist, Ticket};
+use crate::effects::{Effects, Ticket};
 use crate::hold::Then;
 use crate::host::{Host, Note, NoteKind};
 use crate::id::{ConnId, SessionId, ShardId};
 use crate::mail::Mail;
+use crate::record::Persist;
 use crate::replay::Replay;
 use crate::shard::Shard;
 use crate::trie::Subscription;

@@ -1,15 +1,34 @@
 //! Wills: kept with the connection, delayed with the session, published when the time has come.
 
-use crate::conn::Will;
 use crate::effects::Effects;
 use crate::host::Host;
 use crate::id::SessionId;
 use crate::shard::Shard;
 use crate::timers::Timer;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use pondhawk_codec::packet;
-use pondhawk_codec::{PropertiesBuf, Property};
+use pondhawk_codec::{PropertiesBuf, Property, Qos};
 use pondhawk_session::server::{MessageRef, NEVER};
+
+/// The will of a connection. [MQTT-3.1.2-9]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// The topic, behind the listener's mount point.
+    pub topic: Box<str>,
+    /// The properties for the recipients.
+    pub properties: Box<[u8]>,
+    /// The payload.
+    pub payload: Box<[u8]>,
+    /// The QoS to publish it with.
+    pub qos: Qos,
+    /// Whether it is to be retained.
+    pub retain: bool,
+    /// Seconds between the end of the connection and publishing.
+    pub delay_s: u32,
+    /// Seconds that it lives from then on.
+    pub expiry_s: Option<u32>,
+}
 
 impl Will {
     /// The will of a CONNECT, its topic behind the listener's mount point.
@@ -40,7 +59,7 @@ impl Will {
 impl<H: Host> Shard<H> {
     /// The connection of session `index` ended without DISCONNECT 0x00: its will is published now, or after
     /// its delay or at the session's end, whichever comes first. [MQTT-3.1.2-8]
-    pub(crate) fn will_due(&mut self, index: u32, will: Box<Will>, fx: &mut Effects) {
+    pub(crate) fn will_due(&mut self, index: u32, will: Arc<Will>, fx: &mut Effects) {
         let now = self.now;
         let id = self.session_id(index);
         let Some(session) = self.sessions.get_mut(index) else {

@@ -20,7 +20,14 @@ fn kinds(net: &mut Net) -> Vec<&'static str> {
         Persist::Subscribed { .. } => "subscribed",
         Persist::Unsubscribed { .. } => "unsubscribed",
         Persist::Queued { .. } => "queued",
-        Persist::Acknowledged { .. } => "acknowledged",
+        Persist::Dequeued { .. } => "dequeued",
+        Persist::Recorded { .. } => "recorded",
+        Persist::Homes { .. } => "homes",
+        Persist::UnderWay { .. } => "under way",
+        Persist::Reached { .. } => "reached",
+        Persist::Routed { .. } => "routed",
+        Persist::Will { .. } => "will",
+        Persist::WillGone { .. } => "will gone",
         Persist::Received { .. } => "received",
         Persist::Released { .. } => "released",
         Persist::Retained { .. } => "retained",
@@ -137,7 +144,7 @@ fn pubrec_and_pubcomp_wait() {
         stall(&mut net);
         net.ack(publisher, Pubrel, 1);
         assert!(net.got(publisher).is_empty());
-        let promised = kinds(&mut net).into_iter().filter(|kind| *kind != "acknowledged");
+        let promised = kinds(&mut net).into_iter().filter(|kind| *kind != "dequeued");
         assert!(promised.eq(["queued", "queued", "queued", "queued", "released"]));
         redeem(&mut net);
         assert_eq!(net.got(publisher), [Got::Ack(Pubcomp, 1, 0)]);
@@ -213,7 +220,7 @@ fn the_life_of_a_session() {
     net.unsubscribe(a, "t");
     net.cut(a);
     net.advance(10_000);
-    assert_eq!(kinds(&mut net), ["session", "session gone", "subscribed", "unsubscribed"]);
+    assert_eq!(kinds(&mut net), ["session", "session", "session gone", "subscribed", "unsubscribed"]);
 
     // Lowered to 0 by DISCONNECT, and by the next CONNECT.
     let lower = disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(0)]);
@@ -230,7 +237,12 @@ fn the_life_of_a_session() {
     let a = net.join(&v5("a").fresh(10));
     kinds(&mut net);
     net.send(a, &disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(20)]));
-    assert!(matches!(net.persisted[..], [Persist::Session { expiry_s: 20, .. }]));
+    let kept = |record: &Persist| match record {
+        Persist::Session { kept, .. } => (kept.expiry_s, kept.ends_at),
+        other => panic!("{other:?}"),
+    };
+    let ends_at = net.now + 20_000;
+    assert_eq!(net.persisted.iter().map(kept).collect::<Vec<_>>(), [(20, Some(ends_at))]);
     net.advance(20_000);
     net.assert_empty();
 }
@@ -244,5 +256,5 @@ fn acknowledged_by_the_subscriber() {
     net.persisted.clear();
     net.publish(publisher, &msg("t", "x").acked(2, 1));
     net.publish(publisher, &msg("t", "x").acked(1, 2));
-    assert_eq!(kinds(&mut net), ["acknowledged", "acknowledged", "queued", "queued"]);
+    assert_eq!(kinds(&mut net), ["dequeued", "dequeued", "queued", "queued", "recorded"]);
 }
