@@ -4,6 +4,7 @@
 //! task is one module with `run(&[String])`; [`ci`] strings them together. Tasks that would compile the product
 //! into this program (`bench`, `docs`) run it instead, so that `tidy` works even when a crate does not build.
 
+mod attack;
 mod bench;
 mod ci;
 mod deny;
@@ -31,6 +32,9 @@ Usage: cargo xtask TASK [OPTIONS]
   tidy [--shrink]     the rules of the house (sizes, arrows between crates, forbidden words)
                       --shrink: lower the recorded sizes in xtask/tidy.toml to what files are now
   deny                licences, sources, duplicates and advisories of dependencies
+  attack [CASE]... [--all] [--compare] [--release] [--json]
+                      the attack catalogue against the running broker (default: what runs at every commit)
+                      --all: also the cases that load the broker; --compare: beside Debian's mosquitto
   fuzz [--seconds N] [TARGET]...
                       run the fuzz targets (default: all of them, 30 seconds each)
   docs [--check]      write the generated pages; --check: fail when a committed one is stale
@@ -58,6 +62,7 @@ fn dispatch() -> Result<()> {
         "test" => test::run(rest),
         "tidy" => tidy::run(rest),
         "deny" => deny::run(rest),
+        "attack" => attack::run(rest),
         "fuzz" => fuzz::run(rest),
         "docs" => docs::run(rest),
         "bench" => bench::run(rest),

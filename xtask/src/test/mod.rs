@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 pub use count::Counts;
 
 use crate::provision::tool;
-use crate::{environment, process, provision};
+use crate::{attack, environment, process, provision};
 
 /// What to run.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -80,14 +80,22 @@ fn verdict(counts: Counts, success: bool) -> Result<Counts> {
 
 /// The tests that are programs, by cargo-nextest where it is or can be installed.
 fn run_tests(options: &Options, variables: &[(&str, OsString)]) -> Result<(Counts, bool)> {
+    let mut left_out = Vec::new();
+    if options.offline {
+        left_out.push(environment::FOREIGN_TEST);
+    }
     let mut command = match nextest(options.offline) {
         Some(mut command) => {
             command.args(["run", "--no-fail-fast", "--color", "never"]);
             command
         }
-        None => process::cargo(["test", "--all-targets", "--no-fail-fast"]),
+        None => {
+            // `.config/nextest.toml` says that to the other runner.
+            left_out.push(attack::NIGHTLY);
+            process::cargo(["test", "--all-targets", "--no-fail-fast"])
+        }
     };
-    command.args(selection(options));
+    command.args(selection(&options.extra, &left_out));
     let transcript = process::tee(command.envs(variables.iter().cloned()))?;
     Ok((Counts::of(&transcript.lines), transcript.success))
 }
@@ -104,18 +112,16 @@ fn nextest(offline: bool) -> Option<Command> {
 }
 
 /// What both runners take: packages and names of tests, then, behind `--`, what to leave out.
-fn selection(options: &Options) -> Vec<String> {
-    let mut arguments = options.extra.clone();
+fn selection(extra: &[String], left_out: &[&str]) -> Vec<String> {
+    let mut arguments = extra.to_vec();
     let named = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
     if !arguments.iter().any(named) {
         arguments.insert(0, "--workspace".to_string());
     }
-    if options.offline {
-        if !arguments.iter().any(|argument| argument == "--") {
-            arguments.push("--".to_string());
-        }
-        arguments.extend(["--skip".to_string(), environment::FOREIGN_TEST.to_string()]);
+    if !left_out.is_empty() && !arguments.iter().any(|argument| argument == "--") {
+        arguments.push("--".to_string());
     }
+    arguments.extend(left_out.iter().flat_map(|name| ["--skip".to_string(), (*name).to_string()]));
     arguments
 }
 
@@ -145,14 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn offline_leaves_out_foreign_tests_whatever_else_is_asked_for() {
-        let select = |offline, extra: &[&str]| {
-            let extra = extra.iter().map(ToString::to_string).collect();
-            selection(&Options { offline, extra }).join(" ")
+    fn tests_are_left_out_whatever_else_is_asked_for() {
+        let select = |left_out: &[&str], extra: &[&str]| {
+            selection(&extra.iter().map(ToString::to_string).collect::<Vec<_>>(), left_out).join(" ")
         };
-        assert_eq!(select(false, &[]), "--workspace");
-        assert_eq!(select(false, &["-p", "xtask"]), "-p xtask");
-        assert_eq!(select(true, &["wire"]), "--workspace wire -- --skip foreign_");
-        assert_eq!(select(true, &["--", "--exact"]), "--workspace -- --exact --skip foreign_");
+        assert_eq!(select(&[], &[]), "--workspace");
+        assert_eq!(select(&[], &["-p", "xtask"]), "-p xtask");
+        assert_eq!(select(&["foreign_"], &["wire"]), "--workspace wire -- --skip foreign_");
+        assert_eq!(select(&["a", "b"], &["--", "--exact"]), "--workspace -- --exact --skip a --skip b");
     }
 }

@@ -138,7 +138,7 @@ fn f04_a_reader_that_does_not_read() {
     reading.receive("marker", "m");
     [stalled, reading].into_iter().for_each(Client::cut);
     // Socket buffers aside: 1 MiB of output, 1 000 queued messages of 10 kB.
-    let limits = Limits::of_connections(5).peak(48 << 20).growth(24 << 20);
+    let limits = Limits::of_connections(5).peak(48 << 20);
     vitals.finish("F04 (a reader that does not read)", &mut broker, limits);
 }
 

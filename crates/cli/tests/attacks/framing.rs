@@ -300,12 +300,15 @@ fn a21_text_that_is_none() {
 // [MQTT-1.5.4-3]: the mark is kept where it is.
 #[test]
 fn a21_a_byte_order_mark_is_kept() {
-    let broker = target().start();
+    let mut broker = target().start();
+    let vitals = Vitals::begin(&broker);
     let mut client = Client::clean(&broker, V5, "marked");
     client.subscribe("\u{FEFF}topic", 0);
     client.publish("topic", "not this", 0);
     client.publish("\u{FEFF}topic", "this", 0);
     client.receive("\u{FEFF}topic", "this");
+    client.disconnect();
+    vitals.finish("A21 (a byte order mark is kept)", &mut broker, Limits::of_connections(1));
 }
 
 // A22, S G: nothing behind a refused CONNECT is carried out.

@@ -1,26 +1,26 @@
-//! E: identity, authorisation and sessions; I05: file modes. Accounts are alice, bob and eve.
+//! E: identity, rights and sessions. Accounts are alice, bob and eve.
 
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
-
-use crate::kit::client::tcp;
 use crate::kit::packet::{PUBACK, PUBCOMP, PUBREC, PUBREL, ack};
 use crate::kit::*;
+use crate::vitals::{Limits, Vitals, guarded, watched};
+
+/// Rights to everything for alice and bob.
+const BOTH: &str = "user alice\ntopic readwrite #\nuser bob\ntopic readwrite #\n";
 
 /// A CONNECT of an account.
-fn account(version: Version, id: &str, user: &str) -> Connect {
+pub fn account(version: Version, id: &str, user: &str) -> Connect {
     Connect::new(version, id).login(user, accounts::PASSWORD)
 }
 
 /// A connection of an account.
 #[track_caller]
-fn login(broker: &Broker, version: Version, user: &str) -> Client {
+pub fn login(broker: &Broker, version: Version, user: &str) -> Client {
     Client::open(broker, &account(version, &format!("{user}-client"), user)).0
 }
 
 /// The refusal "not authorised".
 #[track_caller]
-fn refused(broker: &Broker, connect: &Connect) {
+pub fn refused(broker: &Broker, connect: &Connect) {
     let mut client = Client::raw(broker, connect.version());
     client.send(connect.bytes());
     client.expect(if connect.version() == V5 { &[0x20, 3, 0, 0x87, 0][..] } else { &[0x20, 2, 0, 5] });
@@ -30,9 +30,9 @@ fn refused(broker: &Broker, connect: &Connect) {
 /// Replaces the ACL and waits until it is in force: the topic `reloaded/N` tells, which only the N-th version
 /// of the rules lets alice write and read. Eight connections look, so that no shard is left out.
 #[track_caller]
-fn reload_acl(broker: &Broker, generation: usize, rules: &str) {
+pub fn reload_acl(broker: &Broker, generation: usize, rules: &str) {
     let topic = format!("reloaded/{generation}");
-    broker.write("acl", format!("user alice\ntopic readwrite {topic}\n{rules}"));
+    broker.write("acl", watched(&format!("user alice\ntopic readwrite {topic}\n{rules}")));
     broker.signal("HUP");
     for number in 0..8 {
         let (mut probe, _) = Client::open(broker, &account(V4, &format!("probe{number}"), "alice"));
@@ -58,7 +58,8 @@ fn e01_e02_another_users_client_id() {
     if !broker::ours() {
         return; // Mosquitto hands the session over.
     }
-    let broker = Conf::accounts().shards(2).start();
+    let mut broker = guarded(BOTH).start();
+    let vitals = Vitals::begin_guarded(&broker);
     for version in [V4, V5] {
         let (mut owner, _) = Client::open(&broker, &account(version, "device", "alice").durable());
         owner.subscribe("private/#", 1);
@@ -79,14 +80,17 @@ fn e01_e02_another_users_client_id() {
         Client::open(&broker, &account(version, "device", "alice")).0.disconnect();
         // A session that has ended has no owner.
         Client::open(&broker, &account(version, "device", "bob")).0.disconnect();
+        writer.disconnect();
     }
+    vitals.finish("E01, E02 (another user's client id)", &mut broker, Limits::of_connections(16));
 }
 
 // E01 where the transfer is allowed: what waits is checked again for the new owner.
 #[test]
 fn e01_an_allowed_transfer_is_checked_again() {
     let rules = "user alice\ntopic readwrite #\nuser bob\ntopic read public/#\n";
-    let broker = Conf::accounts().own_line("allow_session_transfer true").acl(rules).shards(2).start();
+    let mut broker = guarded(rules).own_line("allow_session_transfer true").start();
+    let vitals = Vitals::begin_guarded(&broker);
     let (mut owner, _) = Client::open(&broker, &account(V4, "device", "alice").durable());
     owner.subscribe("private/#", 1).subscribe("public/#", 1);
     owner.disconnect();
@@ -99,13 +103,18 @@ fn e01_an_allowed_transfer_is_checked_again() {
     writer.publish("public/note", "more news", 1);
     heir.receive("public/note", "more news");
     heir.expect_silence();
+    heir.cut();
+    Client::open(&broker, &account(V4, "device", "bob")).0.disconnect();
+    writer.disconnect();
+    vitals.finish("E01 (an allowed transfer)", &mut broker, Limits::of_connections(4));
 }
 
 // E03, C(CVE-2017-7650, NanoMQ#2344): a substitution never yields a wildcard or another level.
 #[test]
 fn e03_client_ids_as_patterns() {
     let rules = "pattern readwrite dev/%c/#\nuser alice\ntopic readwrite #\n";
-    let broker = Conf::accounts().line("allow_anonymous true").acl(rules).shards(2).start();
+    let mut broker = guarded(rules).line("allow_anonymous true").start();
+    let vitals = Vitals::begin_guarded(&broker);
     let mut alice = login(&broker, V4, "alice");
     alice.subscribe("#", 0);
     for id in ["#", "+", "a/#", "../", "%u", "%c", "$share", "a/b"] {
@@ -124,14 +133,18 @@ fn e03_client_ids_as_patterns() {
         alice.publish("dev/victim/x", "marker", 0);
         alice.receive("dev/victim/x", "marker");
         client.expect_silence();
+        client.cut();
     }
+    alice.disconnect();
+    vitals.finish("E03 (client ids as patterns)", &mut broker, Limits::of_connections(9));
 }
 
 // E05, C(mosquitto#3552, EMQX#8978): a will that may not be written is never published.
 #[test]
 fn e05_a_will_without_the_right() {
     let rules = "user alice\ntopic readwrite #\nuser bob\ntopic readwrite bob/#\n";
-    let broker = Conf::accounts().acl(rules).shards(2).start();
+    let mut broker = guarded(rules).start();
+    let vitals = Vitals::begin_guarded(&broker);
     let mut alice = login(&broker, V4, "alice");
     alice.subscribe("#", 0);
     for version in [V3, V4, V5] {
@@ -148,13 +161,15 @@ fn e05_a_will_without_the_right() {
         Client::open(&broker, &account(version, "bob", "bob").will(will)).0.cut();
         alice.receive("bob/will", "real");
     }
+    alice.disconnect();
+    vitals.finish("E05 (a will without the right)", &mut broker, Limits::of_connections(7));
 }
 
 // E06, G: the right of the moment when it is sent.
 #[test]
 fn e06_a_will_whose_right_is_revoked() {
-    let all = "user alice\ntopic readwrite #\nuser bob\ntopic readwrite #\n";
-    let broker = Conf::accounts().acl(all).shards(2).start();
+    let mut broker = guarded(BOTH).start();
+    let vitals = Vitals::begin_guarded(&broker);
     let mut alice = login(&broker, V4, "alice");
     alice.subscribe("will/#", 0);
     let will = |topic: &str| account(V4, topic, "bob").will(Publish::new(V4, topic, "m"));
@@ -165,13 +180,15 @@ fn e06_a_will_whose_right_is_revoked() {
     kept.cut();
     alice.receive("will/kept", "m");
     alice.expect_silence();
+    alice.disconnect();
+    vitals.finish("E06 (a will whose right is revoked)", &mut broker, Limits::of_connections(11));
 }
 
 // E07, C(CVE-2018-12546, EMQX#10192).
 #[test]
 fn e07_retained_messages_of_a_revoked_writer() {
-    let all = "user alice\ntopic readwrite #\nuser bob\ntopic readwrite #\n";
-    let broker = Conf::accounts().acl(all).line("check_retain_source true").shards(2).start();
+    let mut broker = guarded(BOTH).line("check_retain_source true").start();
+    let vitals = Vitals::begin_guarded(&broker);
     let mut alice = login(&broker, V4, "alice");
     alice.publish_retained("kept/by-alice", "m", 1);
     login(&broker, V4, "bob").publish_retained("kept/by-bob", "m", 1);
@@ -179,13 +196,19 @@ fn e07_retained_messages_of_a_revoked_writer() {
     let mut bob = login(&broker, V4, "bob");
     bob.subscribe("kept/#", 0).receive("kept/by-bob", "m");
     bob.expect_silence();
+    for topic in ["kept/by-alice", "kept/by-bob"] {
+        bob.publish_retained(topic, "", 1);
+    }
+    [alice, bob].into_iter().for_each(Client::cut);
+    vitals.finish("E07 (retained by a revoked writer)", &mut broker, Limits::of_connections(11));
 }
 
 // E08, C(CVE-2021-34434): live delivery stops, and what waits is not delivered later.
 #[test]
 fn e08_a_reader_whose_right_is_revoked() {
-    let all = "user alice\ntopic readwrite #\nuser bob\ntopic read a/#\ntopic read b/#\n";
-    let broker = Conf::accounts().acl(all).shards(2).start();
+    let rules = "user alice\ntopic readwrite #\nuser bob\ntopic read a/#\ntopic read b/#\n";
+    let mut broker = guarded(rules).start();
+    let vitals = Vitals::begin_guarded(&broker);
     let mut alice = login(&broker, V4, "alice");
     let (mut live, _) = Client::open(&broker, &account(V4, "live", "bob"));
     live.subscribe("a/#", 1).subscribe("b/#", 1);
@@ -205,14 +228,19 @@ fn e08_a_reader_whose_right_is_revoked() {
         let (mut client, _) = Client::open(&broker, &away);
         client.receive("b/x", "allowed");
         client.expect_silence();
+        client.cut();
     }
+    Client::open(&broker, &account(V5, "away", "bob")).0.disconnect();
+    [alice, live].into_iter().for_each(Client::cut);
+    vitals.finish("E08 (a reader whose right is revoked)", &mut broker, Limits::of_connections(13));
 }
 
 // E09, C(NATS 2026-26): one denied topic under an allowed filter, on all five paths.
 #[test]
 fn e09_a_denied_topic_below_an_allowed_filter() {
     let rules = "user alice\ntopic readwrite #\nuser bob\ntopic read a/#\ntopic deny a/secret\n";
-    let broker = Conf::accounts().acl(rules).shards(2).start();
+    let mut broker = guarded(rules).start();
+    let vitals = Vitals::begin_guarded(&broker);
     let mut alice = login(&broker, V4, "alice");
     let send = |alice: &mut Client| {
         alice.publish("a/secret", "never", 1);
@@ -242,6 +270,10 @@ fn e09_a_denied_topic_below_an_allowed_filter() {
     send(&mut alice); // Shared.
     sharer.receive("a/open", "m");
     sharer.expect_silence();
+    alice.publish_retained("a/secret", "", 1);
+    [alice, bob, sharer].into_iter().for_each(Client::cut);
+    Client::open(&broker, &account(V4, "bob-client", "bob")).0.disconnect();
+    vitals.finish("E09 (a denied topic below an allowed filter)", &mut broker, Limits::of_connections(5));
 }
 
 // E10, C(2.0.12): a QoS 2 message whose right goes between PUBLISH and PUBREL.
@@ -250,8 +282,8 @@ fn e10_a_right_revoked_in_the_middle_of_qos_2() {
     if !broker::ours() {
         return; // Mosquitto routes it until 2.0.12.
     }
-    let all = "user alice\ntopic readwrite #\nuser bob\ntopic readwrite #\n";
-    let broker = Conf::accounts().acl(all).shards(2).start();
+    let mut broker = guarded(BOTH).start();
+    let vitals = Vitals::begin_guarded(&broker);
     let mut alice = login(&broker, V4, "alice");
     alice.subscribe("half", 2);
     let durable = account(V4, "bob-client", "bob").durable();
@@ -273,150 +305,17 @@ fn e10_a_right_revoked_in_the_middle_of_qos_2() {
     bob.expect(ack(PUBCOMP, 5));
     alice.publish("half", "marker", 1);
     alice.receive("half", "marker");
-}
-
-// E11, C(CVE-2018-12550): what an ACL file may look like.
-#[test]
-fn e11_access_control_files() {
-    let long = "topic readwrite ".to_owned() + &"x".repeat(300);
-    for (name, rules) in [
-        ("empty", String::new()),
-        ("only comments", "# user alice\n# topic readwrite #\n\n".to_owned()),
-        ("another user", "user eve\ntopic readwrite #\n".to_owned()),
-    ] {
-        let broker = Conf::accounts().acl(&rules).start();
-        let mut alice = login(&broker, V4, "alice");
-        alice.subscribe("#", 0);
-        alice.publish("t", "m", 0);
-        alice.expect_silence();
-        drop(alice);
-        assert!(!broker.log().contains("Error"), "{name}: {}", broker.log());
-    }
-    for rules in
-        ["user alice\r\ntopic readwrite t\r\n".to_owned(), format!("user alice\n{long}\ntopic readwrite t")]
-    {
-        let broker = Conf::accounts().acl(&rules).start();
-        let mut alice = login(&broker, V4, "alice");
-        alice.subscribe("t", 0);
-        alice.publish("t", "m", 0);
-        alice.receive("t", "m");
-    }
-    for rules in [
-        "user alice\ntopic\n",
-        "user alice\ntopics readwrite #\n",
-        "user\n",
-        "user alice\ntopic read a/#/b\n",
-    ] {
-        if !broker::ours() && rules.contains("a/#/b") {
-            continue; // Mosquitto 2.0 does not look at the filter.
-        }
-        let finished = Conf::accounts().acl(rules).run_to_end();
-        assert_ne!(finished.code, Some(0), "{rules:?} is accepted");
-        assert!(finished.log.contains("acl"), "{rules:?}: {}", finished.log);
-    }
-}
-
-// E12, C(CVE-2018-12551): lines of a password file that are none, and never an account without a password.
-#[test]
-fn e12_password_files() {
-    let good = accounts::password_file(&["alice"]);
-    let hash = accounts::hash("bob");
-    let lines = [
-        String::new(),
-        format!(":{hash}"),
-        "bob:".to_owned(),
-        "bob".to_owned(),
-        format!("bob:{}", "x".repeat(300)),
-        format!("bob:{hash}\nbob:{hash}"),
-        hash.replace("$101$", "$4000000000$").replacen('$', "bob:$", 1),
-        "bob:$9$AAAA$AAAA".to_owned(),
-        "bob:$7$101$AAAA".to_owned(),
-        "bob:secret".to_owned(),
-        format!("bob :{}", &hash[..20]),
-    ];
-    for line in lines {
-        let conf = Conf::accounts().file("passwd", format!("{good}{line}\n"));
-        let refuses = Conf::accounts().file("passwd", format!("{good}{line}\n"));
-        let Some(broker) = conf.start_unless_it_ends() else {
-            let finished = refuses.run_to_end();
-            assert_ne!(finished.code, Some(0));
-            assert!(!broker::ours() || finished.log.contains("passwd"), "{line:?}: {}", finished.log);
-            continue;
-        };
-        login(&broker, V4, "alice").disconnect();
-        for password in ["", "secret-not", "x"] {
-            refused(&broker, &Connect::new(V4, "x").login("bob", password));
-            refused(&broker, &Connect::new(V4, "x").login("", password));
-        }
-        refused(&broker, &Connect::new(V4, "x").user("bob"));
-        refused(&broker, &Connect::new(V4, "x"));
-    }
-}
-
-// E13, C(CVE-2017-7652): reloads without descriptors never fall back to anything. Scale: 100 signals.
-#[test]
-fn e13_reloads_under_pressure() {
-    let conf = Conf::accounts().acl("user alice\ntopic readwrite #\n").descriptors(64).shards(1);
-    let broker = conf.start();
-    let mut alice = login(&broker, V4, "alice");
-    alice.subscribe("t", 0);
-    let mut sockets: Vec<_> =
-        (0..100).filter_map(|_| std::net::TcpStream::connect(("127.0.0.1", broker.port())).ok()).collect();
-    for _ in 0..100 {
-        broker.signal("HUP");
-        alice.publish("t", "m", 0);
-        alice.receive("t", "m");
-    }
-    sockets.clear();
-    let recovered = poll(15 * SECOND, || {
-        let mut stranger = Client::raw(&broker, V4);
-        stranger.send(Connect::new(V4, "stranger").bytes());
-        stranger.frame_within(SECOND)
-    });
-    assert_eq!(recovered.as_deref(), Some(&[0x20, 2, 0, 5][..]), "a stranger is never let in");
-    refused(&broker, &Connect::new(V4, "x").login("alice", "wrong"));
-    login(&broker, V4, "bob").disconnect();
-}
-
-// E14, C(CVE-2018-20145): each listener enforces its own.
-#[test]
-fn e14_listeners_enforce_their_own_rules() {
-    let conf = Conf::empty()
-        .line("per_listener_settings true")
-        .line("user root")
-        .line("listener {port} 127.0.0.1")
-        .line("password_file {dir}/passwd")
-        .line("acl_file {dir}/acl")
-        .line("listener {port2} 127.0.0.1")
-        .line("allow_anonymous true")
-        .line("acl_file {dir}/open-acl")
-        .line("listener {port3} 127.0.0.1")
-        .file("passwd", accounts::password_file(&["alice"]))
-        .file("acl", "user alice\ntopic readwrite #\n")
-        .file("open-acl", "topic readwrite public/#\n");
-    let broker = conf.shards(2).start();
-    refused(&broker, &Connect::new(V4, "x"));
-    let mut alice = login(&broker, V4, "alice");
-    alice.subscribe("#", 0);
-    let mut anonymous = Client::over(tcp(broker.port_n(2)), V4);
-    anonymous.handshake(&Connect::new(V4, "anonymous"));
-    anonymous.publish("private/x", "denied", 0);
-    anonymous.publish("public/x", "allowed", 0);
-    alice.receive("public/x", "allowed");
-    // The third has nothing, and so lets nobody in.
-    for connect in [Connect::new(V4, "x"), account(V4, "x", "alice")] {
-        let mut client = Client::over(tcp(broker.port_n(3)), V4);
-        client.send(connect.bytes());
-        client.expect([0x20, 2, 0, 5]);
-        client.expect_close();
-    }
+    [alice, bob].into_iter().for_each(Client::cut);
+    Client::open(&broker, &account(V4, "bob-client", "bob")).0.disconnect();
+    vitals.finish("E10 (a right revoked in the middle of QoS 2)", &mut broker, Limits::of_connections(12));
 }
 
 // E15, G: a shared filter is judged by the topic behind the group.
 #[test]
 fn e15_shared_filters_are_judged_by_their_topics() {
     let rules = "user alice\ntopic readwrite #\nuser bob\ntopic read open/#\n";
-    let broker = Conf::accounts().acl(rules).shards(2).start();
+    let mut broker = guarded(rules).start();
+    let vitals = Vitals::begin_guarded(&broker);
     let (mut bob, _) = Client::open(&broker, &account(V5, "bob-client", "bob"));
     bob.send(Subscribe::new(V5, 1, "$share/g/secret/#", 1).filter("$share/g/open/#", 1).bytes());
     bob.frame();
@@ -425,27 +324,6 @@ fn e15_shared_filters_are_judged_by_their_topics() {
     alice.expect(ack(PUBACK, 1));
     alice.publish("open/x", "m", 1);
     bob.receive("open/x", "m");
-}
-
-// I05, C(CVE-2017-9868): what we create is for its owner only, whatever the umask.
-#[test]
-fn i05_files_are_created_private() {
-    if !broker::ours() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("passwd");
-    let status = Command::new("sh")
-        .args(["-c", "umask 000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_pondhawk")])
-        .args(["passwd", "-b", "-c", file.to_str().unwrap(), "alice", "secret"])
-        .status()
-        .expect("sh runs");
-    assert!(status.success());
-    let mode = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o600);
-    let made = std::fs::read(&file).unwrap();
-    let broker = Conf::accounts().file("passwd", made).line("log_dest file {dir}/broker.log").start();
-    login(&broker, V4, "alice").disconnect();
-    let mode = std::fs::metadata(broker.dir().join("broker.log")).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode & 0o077, 0, "the log file has mode {mode:o}");
+    [alice, bob].into_iter().for_each(Client::cut);
+    vitals.finish("E15 (shared filters are judged by their topics)", &mut broker, Limits::of_connections(2));
 }

@@ -103,7 +103,7 @@ fn d02_unreleased_qos_2_messages_of_mqtt_3() {
         hoarder.cut();
     }
     Client::clean(&broker, V4, "hoarder").disconnect();
-    let limits = Limits::of_connections(4).peak(80 << 20).growth(24 << 20);
+    let limits = Limits::of_connections(4).peak(80 << 20);
     vitals.finish("D02 (unreleased QoS 2 messages, MQTT 3.1.1)", &mut broker, limits);
 }
 
@@ -269,7 +269,7 @@ fn d09_all_identifiers_in_flight() {
     wide.expect_silence();
     wide.disconnect();
     writer.disconnect();
-    vitals.finish("D09 (65 535 in flight)", &mut broker, Limits::of_connections(2).growth(32 << 20));
+    vitals.finish("D09 (65 535 in flight)", &mut broker, Limits::of_connections(2));
 }
 
 // D11, S: the same identifier again before its PUBACK.

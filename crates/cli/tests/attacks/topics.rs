@@ -71,8 +71,7 @@ fn c08_more_subscriptions_than_a_client_may_have() {
         vitals.during("C08", &mut broker);
         client.disconnect();
     }
-    let limits = Limits::of_connections(2).growth(16 << 20);
-    vitals.finish("C08 (subscription cap)", &mut broker, limits);
+    vitals.finish("C08 (subscription cap)", &mut broker, Limits::of_connections(2));
 }
 
 /// Subscribes to and unsubscribes from `total` filters, 500 a packet.
@@ -148,7 +147,7 @@ fn c10_many_retained_messages() {
     readers.drain(..).for_each(Client::cut);
     writer.expect_silence();
     writer.disconnect();
-    vitals.finish("C10 (retained messages)", &mut broker, Limits::of_connections(21).growth(16 << 20));
+    vitals.finish("C10 (retained messages)", &mut broker, Limits::of_connections(21));
 }
 
 // C11, S.
@@ -165,10 +164,7 @@ fn c11_leading_wildcards_and_dollar_topics() {
     writer.publish("$foo/x", "ordinary", 0);
     insider.receive("$foo/x", "ordinary");
     writer.publish("marker", "m", 0);
-    // The honest client's beats are for everybody.
-    let first =
-        std::iter::repeat_with(|| watcher.delivery()).find(|delivery| delivery.topic != "honest/beat");
-    assert_eq!(first.map(|delivery| delivery.topic).as_deref(), Some("marker"));
+    watcher.receive("marker", "m");
     [watcher, insider, writer].into_iter().for_each(Client::cut);
     vitals.finish("C11 (dollar topics)", &mut broker, Limits::of_connections(3));
 }

@@ -24,6 +24,28 @@ pub fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// Threads of a process.
+pub fn threads(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// How long a thread of a process has been ready to run and had no processor.
+pub fn queued(pid: u32, thread: u32) -> Duration {
+    queued_in(&format!("/proc/{pid}/task/{thread}/schedstat"))
+}
+
+/// As [`queued`], of the calling thread.
+pub fn queued_here() -> Duration {
+    queued_in("/proc/thread-self/schedstat")
+}
+
+/// Nothing where the kernel does not count it or the thread is gone.
+fn queued_in(path: &str) -> Duration {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    Duration::from_nanos(text.split(' ').nth(1).and_then(|field| field.parse().ok()).unwrap_or(0))
+}
+
 /// Whether the process itself listens on a TCP port, and not somebody else.
 pub fn listens(pid: u32, port: u16) -> bool {
     // Columns of the table: number, local address, remote address, state (0A is LISTEN), …, inode as the tenth.
