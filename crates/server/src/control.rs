@@ -22,7 +22,7 @@ const REPORT_PATIENCE: Duration = Duration::from_secs(1);
 const MEMORY_PERIOD: Duration = Duration::from_millis(20);
 /// How often freed memory is looked for, and how much of it is worth giving back.
 const GIVE_BACK_PERIOD: Duration = Duration::from_secs(5);
-const GIVE_BACK_BYTES: u64 = 16 << 20;
+const GIVE_BACK_BYTES: u64 = 4 << 20;
 /// How often the loop looks after the shards at least.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 
