@@ -1,6 +1,7 @@
 //! One connection of a shard, from the first byte to the last.
 
 use crate::effects::Ticket;
+use crate::hold::pop_due;
 use crate::id::ConnId;
 use crate::will::Will;
 use alloc::boxed::Box;
@@ -28,8 +29,8 @@ pub enum ReadState {
     Need(usize),
     /// The turn's budget is spent: give the rest again in the next turn.
     Busy,
-    /// The client has not taken twice `max_output_bytes` of answers: give the rest again once its output is
-    /// written.
+    /// The client has not taken twice `max_output_bytes` of answers, or the store has so much to make durable that
+    /// clients which wait for it must wait: give the rest again once output of this connection is written.
     Blocked,
     /// An answer is pending; what arrives meanwhile is kept, though the peer may be gone.
     Waiting,
@@ -103,7 +104,9 @@ pub(crate) struct Conn {
     /// Bytes to be written, not yet taken by the driver.
     pub(crate) out: Vec<u8>,
     /// From each of these places on, `out` waits until the ticket is durable. Both ascend.
-    marks: VecDeque<(usize, Ticket)>,
+    marks: VecDeque<(Ticket, usize)>,
+    /// Acknowledgements to it that wait for the store.
+    pub(crate) waiting: u32,
     /// What its CONNACK waits for.
     pub(crate) told_by: Ticket,
     /// Bytes that the driver took and could not write yet.
@@ -126,6 +129,7 @@ impl Conn {
             link: Link::new(Version::V311),
             out: Vec::new(),
             marks: VecDeque::new(),
+            waiting: 0,
             told_by: Ticket(0),
             backlog: 0,
             last_heard: now,
@@ -146,21 +150,21 @@ impl Conn {
 
     /// Output from `at` on must wait for `ticket`; false if it would have to anyway.
     pub(crate) fn hold_from(&mut self, at: usize, ticket: Ticket) -> bool {
-        let new = self.marks.back().is_none_or(|(_, last)| *last < ticket);
+        let new = self.marks.back().is_none_or(|(last, _)| *last < ticket);
         if new {
-            self.marks.push_back((at, ticket));
+            self.marks.push_back((ticket, at));
         }
         new
     }
 
     /// Takes the output that waits for nothing any more, given what is durable.
     pub(crate) fn take_out(&mut self, durable: Ticket) -> Vec<u8> {
-        while self.marks.pop_front_if(|(_, ticket)| *ticket <= durable).is_some() {}
-        let Some((at, _)) = self.marks.front().copied() else {
+        while pop_due(&mut self.marks, durable).is_some() {}
+        let Some((_, at)) = self.marks.front().copied() else {
             return core::mem::take(&mut self.out);
         };
         let held = self.out.split_off(at);
-        for (place, _) in &mut self.marks {
+        for (_, place) in &mut self.marks {
             *place -= at;
         }
         core::mem::replace(&mut self.out, held)
@@ -168,7 +172,7 @@ impl Conn {
 
     /// Forgets output that waits: the connection ends before it may leave.
     pub(crate) fn forget_held(&mut self, durable: Ticket) {
-        if let Some((at, _)) = self.marks.iter().find(|(_, ticket)| *ticket > durable) {
+        if let Some((_, at)) = self.marks.iter().find(|(ticket, _)| *ticket > durable) {
             self.out.truncate(*at);
         }
         self.marks.clear();

@@ -10,6 +10,7 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::timers::Timer;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use pondhawk_codec::packet::Connack;
 use pondhawk_codec::{Packet, PropertiesBuf, Property, Qos, TooLarge, Version, reason};
@@ -44,6 +45,7 @@ impl<H: Host> Shard<H> {
             conn: None,
             outbox: Outbox::default(),
             inbox: Inbox::default(),
+            releasing: BTreeMap::new(),
             filters: Vec::new(),
             expiry_s,
             expires_at: Millis::MAX,
@@ -79,8 +81,11 @@ impl<H: Host> Shard<H> {
         session.expires_at = Millis::MAX;
         session.absent = false;
         // Back before its delay has passed: the will is not sent. [MQTT-3.1.3-9]
-        session.will = None;
+        let will = session.will.take();
         session.outbox.resume();
+        if will.is_some() {
+            self.record_will_gone(index, fx);
+        }
         self.store_session(index, fx);
     }
 
@@ -108,6 +113,9 @@ impl<H: Host> Shard<H> {
         fx: &mut Effects,
     ) {
         self.set_up_link(conn, index, entry);
+        if let Some(will) = self.conns.get(conn.index).and_then(|state| state.will.clone()) {
+            self.record_will(index, (&will, None), fx);
+        }
         self.note_connected(conn, entry);
         let properties = if entry.connect.version == Version::V5 {
             // All of them are short, or came in a packet that was no longer.

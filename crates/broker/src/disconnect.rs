@@ -44,8 +44,9 @@ impl<H: Host> Shard<H> {
         // [MQTT-3.1.2-10] [MQTT-3.14.4-3]
         if packet.code == reason::SUCCESS
             && let Some(state) = self.conns.get_mut(conn.index)
+            && state.will.take().is_some()
         {
-            state.will = None;
+            self.record_will_gone(index, fx);
         }
         self.finish(conn.index, Ended::Disconnected, fx);
         self.close(conn.index, fx);

@@ -1,11 +1,13 @@
-//! Acknowledgements that wait until what they promise is durable, here and on the other shards.
+//! What waits until it is durable, here and on the other shards: acknowledgements in holds, output behind marks.
 
 use crate::arena::Arena;
 use crate::conn::Conn;
 use crate::effects::{Effects, Ticket};
 use crate::host::Host;
-use crate::id::{ConnId, ShardId};
+use crate::id::{ConnId, SessionId, ShardId};
 use crate::mail::Mail;
+use crate::record::{Persist, Release};
+use crate::settings::Settings;
 use crate::shard::Shard;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -20,6 +22,10 @@ pub(crate) enum Then {
     Confirm { shard: ShardId, token: u32 },
     /// A SUBACK has one thing less to wait for.
     Suback { token: u32 },
+    /// The session's QoS 2 message is everywhere: its client gets PUBCOMP.
+    Pubcomp { session: SessionId, id: PacketId },
+    /// A will is everywhere, of which nobody is told.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -28,6 +34,10 @@ struct Hold {
     missing: u32,
     /// The last ticket that was taken for it.
     ticket: Option<Ticket>,
+    /// The message that it waits for, if that is under way by a record.
+    release: Option<Release>,
+    /// The connection that is not listened to while too much waits, and the bytes that wait for it.
+    charged: Option<(ConnId, usize)>,
     then: Then,
 }
 
@@ -45,12 +55,19 @@ pub(crate) struct Holds {
     durable: Ticket,
     /// The hold that persist records of this moment belong to.
     current: Option<u32>,
+    /// Bytes of the messages that acknowledgements wait for.
+    bytes: usize,
+}
+
+/// The next that a durable ticket lets go.
+pub(crate) fn pop_due<T>(queue: &mut VecDeque<(Ticket, T)>, durable: Ticket) -> Option<(Ticket, T)> {
+    if queue.front()?.0 > durable { None } else { queue.pop_front() }
 }
 
 impl Holds {
     /// From now on until [`Shard::end_hold`], records and letters belong to a new hold.
     pub(crate) fn begin(&mut self, then: Then) -> u32 {
-        let hold = Hold { missing: 1, ticket: None, then };
+        let hold = Hold { missing: 1, ticket: None, release: None, charged: None, then };
         let (token, _) = self.holds.get_or_insert_with(Arena::new).insert(hold);
         self.current = Some(token);
         token
@@ -60,6 +77,13 @@ impl Holds {
     pub(crate) fn persisted(&mut self, ticket: Ticket) {
         if let Some(hold) = self.current_hold() {
             hold.ticket = Some(ticket);
+        }
+    }
+
+    /// The message of the current hold is under way by a record.
+    pub(crate) fn set_out(&mut self, release: Release) {
+        if let Some(hold) = self.current_hold() {
+            hold.release = Some(release);
         }
     }
 
@@ -90,21 +114,29 @@ impl Holds {
         self.changed.get(client_id).copied().unwrap_or_default()
     }
 
-    fn forget_changes(&mut self) {
-        while let Some((ticket, client_id)) = self.changes.pop_front_if(|(at, _)| *at <= self.durable) {
-            if self.changed.get(&client_id) == Some(&ticket) {
-                self.changed.remove(&client_id);
-            }
-        }
-    }
-
     /// All up to this is durable.
     pub(crate) fn durable(&self) -> Ticket {
         self.durable
     }
 
+    /// Acknowledgements and confirmations that wait.
     pub(crate) fn len(&self) -> usize {
         self.holds.as_ref().map_or(0, Arena::len)
+    }
+
+    /// True if so much waits for the store that a connection which waits itself is not listened to.
+    pub(crate) fn are_full(&self, settings: &Settings) -> bool {
+        let over = |limit: usize, value: usize| limit != 0 && value >= limit;
+        over(settings.max_waiting_messages, self.len()) || over(settings.max_waiting_bytes, self.bytes)
+    }
+
+    fn set_durable(&mut self, ticket: Ticket) {
+        self.durable = self.durable.max(ticket);
+        while let Some((ticket, client_id)) = pop_due(&mut self.changes, self.durable) {
+            if self.changed.get(&client_id) == Some(&ticket) {
+                self.changed.remove(&client_id);
+            }
+        }
     }
 
     fn current_hold(&mut self) -> Option<&mut Hold> {
@@ -127,21 +159,28 @@ impl<H: Host> Shard<H> {
         self.release_hold(token, fx);
     }
 
+    /// Ends a hold like [`end_hold`](Self::end_hold); if it has to wait, the connection has `bytes` more that do.
+    pub(crate) fn end_charged_hold(&mut self, token: u32, (conn, bytes): (ConnId, usize), fx: &mut Effects) {
+        if let (Some(hold), Some(state)) =
+            (self.holds.current_hold(), self.conns.lookup(conn.index, conn.generation))
+        {
+            hold.charged = Some((conn, bytes));
+            state.waiting += 1;
+            self.holds.bytes += bytes;
+        }
+        self.end_hold(token, fx);
+    }
+
     /// The store has made everything up to `ticket` durable.
     pub fn durable(&mut self, now: crate::Millis, ticket: Ticket, fx: &mut Effects) {
         self.now = now;
-        self.holds.durable = self.holds.durable.max(ticket);
-        self.holds.forget_changes();
-        while let Some((_, conn)) = self.holds.held.pop_front_if(|(due, _)| *due <= ticket) {
+        self.holds.set_durable(ticket);
+        while let Some((_, conn)) = pop_due(&mut self.holds.held, ticket) {
             if let Some(state) = self.conns.lookup(conn.index, conn.generation) {
                 state.mark(conn, &mut fx.dirty);
             }
         }
-        while let Some((due, token)) = self.holds.by_ticket.front().copied() {
-            if due > ticket {
-                return;
-            }
-            self.holds.by_ticket.pop_front();
+        while let Some((_, token)) = pop_due(&mut self.holds.by_ticket, ticket) {
             self.release_hold(token, fx);
         }
     }
@@ -156,8 +195,20 @@ impl<H: Host> Shard<H> {
         if hold.missing > 0 {
             return;
         }
-        let then = hold.then;
-        holds.remove(token);
+        let Some(Hold { then, charged, release, .. }) = holds.remove(token) else {
+            return;
+        };
+        if let Some((conn, bytes)) = charged {
+            self.holds.bytes -= bytes;
+            if let Some(state) = self.conns.lookup(conn.index, conn.generation) {
+                state.waiting -= 1;
+                // It is listened to again, even if it gets no acknowledgement now.
+                state.mark(conn, &mut fx.dirty);
+            }
+        }
+        if let Some(release) = release {
+            fx.persist(Persist::Routed { release });
+        }
         match then {
             Then::Ack { conn, packet_type, id, code } => {
                 if self.conns.lookup(conn.index, conn.generation).is_some_and(|state| state.is_connected()) {
@@ -166,6 +217,8 @@ impl<H: Host> Shard<H> {
             }
             Then::Confirm { shard, token } => fx.mail.push((shard, Mail::Confirmed { token })),
             Then::Suback { token } => self.suback_step(token, fx),
+            Then::Pubcomp { session, id } => self.complete((session, id), token, fx),
+            Then::Nothing => {}
         }
     }
 }

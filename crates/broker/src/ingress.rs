@@ -166,7 +166,7 @@ impl<H: Host> Shard<H> {
         }
         let token = self.holds.begin(Then::Ack { conn, packet_type: PacketType::Puback, id, code });
         self.fan_out_from(index, view, fx);
-        self.end_hold(token, fx);
+        self.end_charged_hold(token, (conn, view.size()), fx);
     }
 
     /// A QoS 2 message is kept until PUBREL. [MQTT-4.3.3-2] [MQTT-4.3.3-10]
@@ -180,7 +180,6 @@ impl<H: Host> Shard<H> {
     ) -> Result<(), Violation> {
         let window = usize::from(self.settings.window());
         let bytes_max = self.settings.max_inbox_bytes;
-        let persistent = self.settings.persistent;
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(());
         };
@@ -190,7 +189,7 @@ impl<H: Host> Shard<H> {
             // Its record may not be durable yet, but is no later than the last.
             let token = self.holds.begin(then);
             self.holds.persisted(fx.ticket);
-            self.end_hold(token, fx);
+            self.end_charged_hold(token, (conn, 0), fx);
             return Ok(());
         }
         // [MQTT-3.3.4-7]; before MQTT 5.0 only the packet ids limit it.
@@ -207,7 +206,7 @@ impl<H: Host> Shard<H> {
         let source = session.source().clone();
         let message = Arc::new(MessageRef { source: Some(&source), ..*view }.to_message());
         let kept = session.inbox.receive(id, || message.clone());
-        let record = (persistent && session.is_kept() && kept == Received::New).then(|| Persist::Received {
+        let record = (session.is_recorded() && kept == Received::New).then(|| Persist::Received {
             client_id: session.client_id.clone(),
             packet_id: id.get(),
             message,
@@ -218,53 +217,9 @@ impl<H: Host> Shard<H> {
                 let token = self.holds.begin(then);
                 let ticket = fx.persist(record);
                 self.holds.persisted(ticket);
-                self.end_hold(token, fx);
+                self.end_charged_hold(token, (conn, view.size()), fx);
             }
         }
-        Ok(())
-    }
-
-    /// PUBREL: the message goes out now, if its publisher may still publish it. [MQTT-4.3.3-11]
-    pub(crate) fn pubrel(
-        &mut self,
-        conn: ConnId,
-        index: u32,
-        ack: &Ack<'_>,
-        fx: &mut Effects,
-    ) -> Result<(), Violation> {
-        self.note_ack(index, false, PacketType::Pubrel, ack);
-        let id = ack.packet_id;
-        let Some(session) = self.sessions.get_mut(index) else {
-            return Ok(());
-        };
-        let Some(message) = session.inbox.release(id) else {
-            self.send_ack((conn.index, PacketType::Pubcomp), id, reason::PACKET_ID_NOT_FOUND, fx);
-            return Ok(());
-        };
-        let view = message.view();
-        let allowed = self.host.may_publish(&session.identity, view.topic);
-        let released = (self.settings.persistent && session.is_kept())
-            .then(|| Persist::Released { client_id: session.client_id.clone(), packet_id: id.get() });
-        let target = (conn.index, PacketType::Pubcomp);
-        if !self.settings.persistent {
-            self.send_ack(target, id, reason::SUCCESS, fx);
-            if allowed {
-                self.route(view.topic);
-                self.fan_out(&view, Some(&message), fx);
-            }
-            return Ok(());
-        }
-        let then = Then::Ack { conn, packet_type: PacketType::Pubcomp, id, code: reason::SUCCESS };
-        let token = self.holds.begin(then);
-        if let Some(record) = released {
-            let ticket = fx.persist(record);
-            self.holds.persisted(ticket);
-        }
-        if allowed {
-            self.route(view.topic);
-            self.fan_out(&view, Some(&message), fx);
-        }
-        self.end_hold(token, fx);
         Ok(())
     }
 

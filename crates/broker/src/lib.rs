@@ -41,6 +41,7 @@ mod ingress;
 mod interest;
 mod mail;
 mod record;
+mod release;
 mod replay;
 mod restore;
 mod retained;

@@ -1,6 +1,7 @@
 //! What shards tell each other. Mail between two shards arrives in the order in which it was sent.
 
 use crate::id::{SessionId, SessionRef, ShardId};
+use crate::record::Release;
 use crate::trie::Subscription;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -20,6 +21,8 @@ pub enum Mail {
         retain: bool,
         /// Whom to tell once everything that this leads to is durable.
         confirm: Option<(ShardId, u32)>,
+        /// The message is under way by a record, which must learn that it has arrived.
+        release: Option<Release>,
     },
     /// The sender now has, or no longer has, subscribers of a filter.
     Interest {
@@ -79,6 +82,8 @@ pub enum Mail {
         subscription: Subscription,
         /// Whom to tell once it is durable.
         confirm: Option<(ShardId, u32)>,
+        /// The message is under way by a record, to this group.
+        release: Option<(Release, Arc<str>)>,
     },
     /// Asks for retained messages that match a filter.
     RetainedQuery {

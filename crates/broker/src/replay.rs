@@ -7,6 +7,7 @@ use crate::effects::Effects;
 use crate::host::Host;
 use crate::id::{ConnId, SessionId, ShardId};
 use crate::mail::Mail;
+use crate::record::Persist;
 use crate::shard::Shard;
 use crate::trie::Subscription;
 use alloc::boxed::Box;
@@ -185,7 +186,10 @@ impl<H: Host> Shard<H> {
         self.now = now;
         if let Some(after) = self.sweep.take() {
             let (messages, bytes) = (self.retained.len(), self.retained.bytes());
-            let (next, _) = self.retained.sweep(after.as_deref(), now);
+            let (next, expired) = self.retained.sweep(after.as_deref(), now);
+            for message in expired.iter().filter(|_| self.settings.persistent) {
+                fx.persist(Persist::RetainedGone { topic: message.topic().into() });
+            }
             self.sweep = next.map(Some);
             self.count_retained(messages, bytes);
         }

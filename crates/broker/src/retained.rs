@@ -118,8 +118,12 @@ impl Retained {
         page
     }
 
-    /// Removes what has expired, in a slice: the topic to go on behind, or `None` at the end.
-    pub(crate) fn sweep(&mut self, after: Option<&str>, now: Millis) -> (Option<Box<str>>, usize) {
+    /// Removes what has expired, in a slice: the topic to go on behind, or `None` at the end, and what it was.
+    pub(crate) fn sweep(
+        &mut self,
+        after: Option<&str>,
+        now: Millis,
+    ) -> (Option<Box<str>>, Vec<Arc<Message>>) {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let slice = || self.by_topic.range::<str, _>((start, Bound::Unbounded)).take(LOOK_MAX);
         let next = slice().nth(LOOK_MAX - 1).map(|(key, ())| key.0.topic().into());
@@ -131,7 +135,7 @@ impl Retained {
         for message in &expired {
             self.remove(message.topic());
         }
-        (next, expired.len())
+        (next, expired)
     }
 }
 
@@ -217,7 +221,8 @@ mod tests {
         retained.set(message("old", 50));
         retained.set(message("new", 500));
         assert_eq!(all(&retained, "#").len(), 1);
-        assert_eq!(retained.sweep(None, 100), (None, 1));
+        let (next, expired) = retained.sweep(None, 100);
+        assert_eq!((next, expired.len()), (None, 1));
         assert_eq!(retained.len(), 1);
     }
 }

@@ -6,7 +6,7 @@ use crate::hold::Then;
 use crate::host::Host;
 use crate::id::{SessionId, SessionRef, ShardId};
 use crate::mail::Mail;
-use crate::record::Persist;
+use crate::record::{Persist, Place, Release};
 use crate::shard::Shard;
 use crate::trie::{Member, Subscription};
 use alloc::sync::Arc;
@@ -18,23 +18,72 @@ use pondhawk_session::server::{Message, MessageRef, SubscriptionIds};
 pub(crate) struct Routing {
     recipients: Vec<(u32, Subscription)>,
     members: Vec<Member>,
+    /// The groups that picked them, while the message is to be recorded.
+    groups: Vec<Arc<str>>,
     remote: u64,
+    /// The message is under way by a record.
+    release: Option<Release>,
 }
 
 impl<H: Host> Shard<H> {
     /// Finds the recipients of `topic`; true if there is any.
     pub(crate) fn route(&mut self, topic: &str) -> bool {
+        self.route_named(topic, false)
+    }
+
+    /// Finds the recipients of `topic`, with the names of the groups that picked some if `named`.
+    fn route_named(&mut self, topic: &str, named: bool) -> bool {
         let routing = &mut self.routing;
         routing.recipients.clear();
         routing.members.clear();
+        routing.groups.clear();
         routing.remote = 0;
+        routing.release = None;
         self.trie.for_each_match(topic, |entry| {
             let subscribers = entry.subscribers.iter();
             routing.recipients.extend(subscribers.map(|s| (s.session, s.subscription)));
-            routing.members.extend(entry.groups.iter_mut().filter_map(|group| group.pick()));
+            for group in &mut entry.groups {
+                if let Some(member) = group.pick() {
+                    routing.members.push(member);
+                    if named {
+                        routing.groups.push(group.filter.clone());
+                    }
+                }
+            }
             routing.remote |= entry.remote;
         });
         !routing.recipients.is_empty() || !routing.members.is_empty() || routing.remote != 0
+    }
+
+    /// Routes a message that must reach every place once, whatever crashes: where it cannot arrive in this turn, a
+    /// record says that it still has to. It belongs to the current hold.
+    pub(crate) fn send_out(&mut self, view: &MessageRef<'_>, given: Option<&Arc<Message>>, fx: &mut Effects) {
+        self.route_named(view.topic, true);
+        let mut owed: Vec<Place> = shards_of(self.routing.remote).map(Place::Sessions).collect();
+        if view.retain && self.homes.of_topic(view.topic) != self.id {
+            owed.push(Place::Retained);
+        }
+        owed.extend(self.owed_groups());
+        if owed.is_empty() {
+            self.fan_out(view, given, fx);
+            return;
+        }
+        let message = given.cloned().unwrap_or_else(|| Arc::new(view.to_message()));
+        self.releases += 1;
+        let release = Release(u64::from(self.id.0) << 56 | self.releases);
+        let ticket = fx.persist(Persist::UnderWay { release, message: message.clone(), owed });
+        self.holds.persisted(ticket);
+        self.holds.set_out(release);
+        self.routing.release = Some(release);
+        self.fan_out(view, Some(&message), fx);
+    }
+
+    /// Groups that picked a session of another shard.
+    fn owed_groups(&self) -> impl Iterator<Item = Place> {
+        let picked = self.routing.members.iter().zip(&self.routing.groups);
+        picked
+            .filter(|(member, _)| member.session.shard != self.id)
+            .map(|(_, group)| Place::Group(group.clone()))
     }
 
     /// Sends the message to the recipients that [`route`](Self::route) found, and retains it if it asks for
@@ -54,9 +103,7 @@ impl<H: Host> Shard<H> {
                 self.forward(home, message.shared(), (deliver, true), fx);
             }
         }
-        while remote != 0 {
-            let shard = ShardId(remote.trailing_zeros() as u8);
-            remote &= remote - 1;
+        for shard in shards_of(remote) {
             self.forward(shard, message.shared(), (true, false), fx);
         }
     }
@@ -69,7 +116,8 @@ impl<H: Host> Shard<H> {
         fx: &mut Effects,
     ) {
         let confirm = self.holds.expect().map(|token| (self.id, token));
-        fx.mail.push((shard, Mail::Publish { message: message.clone(), deliver, retain, confirm }));
+        let release = self.routing.release;
+        fx.mail.push((shard, Mail::Publish { message: message.clone(), deliver, retain, confirm, release }));
     }
 
     /// Delivers to the sessions of this shard, and to the members that its groups picked.
@@ -92,8 +140,8 @@ impl<H: Host> Shard<H> {
         recipients.clear();
         self.routing.recipients = recipients;
         let members = core::mem::take(&mut self.routing.members);
-        for member in &members {
-            self.deliver_member(message, member, fx);
+        for (place, member) in members.iter().enumerate() {
+            self.deliver_member(message, (member, place), fx);
         }
         self.routing.members = members;
     }
@@ -140,15 +188,23 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    fn deliver_member(&mut self, message: &mut Lazy<'_>, member: &Member, fx: &mut Effects) {
+    fn deliver_member(
+        &mut self,
+        message: &mut Lazy<'_>,
+        (member, place): (&Member, usize),
+        fx: &mut Effects,
+    ) {
         let SessionRef { shard, id } = member.session;
         if shard != self.id {
             let confirm = self.holds.expect().map(|token| (self.id, token));
+            let group = self.routing.groups.get(place);
+            let release = self.routing.release.zip(group.cloned());
             let mail = Mail::Deliver {
                 to: id,
                 message: message.shared().clone(),
                 subscription: member.subscription,
                 confirm,
+                release,
             };
             fx.mail.push((shard, mail));
         } else if self.sessions.lookup(id.index, id.generation).is_some() {
@@ -161,16 +217,24 @@ impl<H: Host> Shard<H> {
     pub(crate) fn mailed_publish(
         &mut self,
         (message, deliver, retain): (&Arc<Message>, bool, bool),
-        confirm: Option<(ShardId, u32)>,
+        (confirm, release): (Option<(ShardId, u32)>, Option<Release>),
         fx: &mut Effects,
     ) {
         let hold = confirm.map(|(shard, token)| self.holds.begin(Then::Confirm { shard, token }));
         if deliver {
             let view = message.view();
-            self.route(view.topic);
+            self.route_named(view.topic, release.is_some());
+            if let Some(release) = release {
+                self.routing.release = Some(release);
+                let owed = self.owed_groups().collect();
+                self.reached((release, Place::Sessions(self.id)), owed, fx);
+            }
             self.deliver_routed(&mut Lazy::new(&view, Some(message)), fx);
         }
         if retain {
+            if let Some(release) = release {
+                self.reached((release, Place::Retained), Vec::new(), fx);
+            }
             self.count_on_its_way(message, -1);
             self.retain(message, fx);
         }
@@ -179,14 +243,23 @@ impl<H: Host> Shard<H> {
         }
     }
 
+    /// A message that is under way has arrived, by a record of the turn in which it takes effect.
+    fn reached(&mut self, (release, place): (Release, Place), owed: Vec<Place>, fx: &mut Effects) {
+        let ticket = fx.persist(Persist::Reached { release, place, owed });
+        self.holds.persisted(ticket);
+    }
+
     /// A message for a member of a shared group.
     pub(crate) fn mailed_deliver(
         &mut self,
         (to, message, subscription): (SessionId, &Arc<Message>, Subscription),
-        confirm: Option<(ShardId, u32)>,
+        (confirm, release): (Option<(ShardId, u32)>, Option<(Release, Arc<str>)>),
         fx: &mut Effects,
     ) {
         let hold = confirm.map(|(shard, token)| self.holds.begin(Then::Confirm { shard, token }));
+        if let Some((release, group)) = release {
+            self.reached((release, Place::Group(group)), Vec::new(), fx);
+        }
         if self.sessions.lookup(to.index, to.generation).is_some() {
             let view = message.view();
             self.layouts.reset();
@@ -225,7 +298,8 @@ impl<H: Host> Shard<H> {
             Persist::Retained { message: message.clone() }
         };
         self.count_retained(messages, bytes);
-        if self.settings.persistent {
+        // What the broker says of itself is no truth about the next one.
+        if self.settings.persistent && !message.topic().starts_with("$SYS/") {
             let ticket = fx.persist(record);
             self.holds.persisted(ticket);
         }
@@ -249,6 +323,15 @@ impl<H: Host> Shard<H> {
             self.host.retained_changed(messages, bytes);
         }
     }
+}
+
+/// The shards whose bits are set.
+fn shards_of(mut bits: u64) -> impl Iterator<Item = ShardId> {
+    core::iter::from_fn(move || {
+        let shard = (bits != 0).then(|| ShardId(bits.trailing_zeros() as u8));
+        bits &= bits.wrapping_sub(1);
+        shard
+    })
 }
 
 fn ids_of(subscription: &Subscription) -> SubscriptionIds {

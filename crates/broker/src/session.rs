@@ -9,8 +9,10 @@ use crate::shard::Shard;
 use crate::timers::Timer;
 use crate::will::Will;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use pondhawk_codec::PacketId;
 use pondhawk_session::server::{Inbox, Millis, Outbox, Source};
 
 /// A session.
@@ -23,6 +25,8 @@ pub(crate) struct Session<I> {
     pub(crate) conn: Option<u32>,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Inbox,
+    /// QoS 2 messages that PUBREL has released and that are not everywhere yet.
+    pub(crate) releasing: BTreeMap<PacketId, Releasing>,
     /// Whole filters, `$share/…` included, each once and in order, so that they are found quickly.
     pub(crate) filters: Vec<Arc<str>>,
     /// Seconds that it outlives its connection; `u32::MAX` is for ever.
@@ -43,6 +47,16 @@ pub(crate) struct Session<I> {
     pub(crate) absent: bool,
     /// The last record about a message to its client.
     pub(crate) rests_on: Ticket,
+}
+
+/// Who waits for the PUBCOMP of a released message.
+#[derive(Clone, Copy)]
+pub(crate) struct Releasing {
+    /// The hold that it waits for.
+    pub(crate) token: u32,
+    /// The connection that said PUBREL last, and how often it did.
+    pub(crate) conn: ConnId,
+    pub(crate) times: u8,
 }
 
 impl<I> Session<I> {

@@ -52,6 +52,11 @@ pub struct Settings {
     pub max_retained_bytes: usize,
     /// Bytes that a client may hold in QoS 2 messages between PUBLISH and PUBREL.
     pub max_inbox_bytes: usize,
+    /// Acknowledgements of one shard that may wait for the store: from then on no more is read from clients that
+    /// wait for one.
+    pub max_waiting_messages: usize,
+    /// Bytes of messages whose acknowledgements may wait for the store, likewise.
+    pub max_waiting_bytes: usize,
     /// `allow_session_transfer`: a session may be taken by another user name.
     pub allow_session_transfer: bool,
     /// `refuse_subscribe`: filters that nobody may subscribe to.
@@ -110,6 +115,8 @@ impl Default for Settings {
             max_retained_messages: 0,
             max_retained_bytes: 0,
             max_inbox_bytes: 64 << 20,
+            max_waiting_messages: 10_000,
+            max_waiting_bytes: 64 << 20,
             allow_session_transfer: false,
             refused_filters: Vec::new(),
             connect_timeout_ms: 30_000,

@@ -50,6 +50,8 @@ pub struct Shard<H: Host> {
     pub(crate) replays: Replays,
     pub(crate) pending: Arena<PendingSuback>,
     pub(crate) holds: Holds,
+    /// Messages that this shard has sent under way.
+    pub(crate) releases: u64,
     pub(crate) counters: Counters,
     pub(crate) routing: Routing,
     pub(crate) layouts: Layouts,
@@ -87,6 +89,7 @@ impl<H: Host> Shard<H> {
             replays: Replays::default(),
             pending: Arena::new(),
             holds: Holds::default(),
+            releases: 0,
             counters: Counters::default(),
             routing: Routing::default(),
             layouts: Layouts::default(),
@@ -188,8 +191,8 @@ impl<H: Host> Shard<H> {
     pub fn mail(&mut self, now: Millis, mail: Mail, fx: &mut Effects) {
         self.now = now;
         match mail {
-            Mail::Publish { message, deliver, retain, confirm } => {
-                self.mailed_publish((&message, deliver, retain), confirm, fx);
+            Mail::Publish { message, deliver, retain, confirm, release } => {
+                self.mailed_publish((&message, deliver, retain), (confirm, release), fx);
             }
             Mail::Interest { filter, shard, add, token } => {
                 self.mailed_interest((&filter, shard, add), token, fx)
@@ -201,8 +204,8 @@ impl<H: Host> Shard<H> {
             }
             Mail::Leave { filter, member } => self.leave_group(&filter, member, fx),
             Mail::Presence { filter, member, online } => self.set_presence(&filter, member, online),
-            Mail::Deliver { to, message, subscription, confirm } => {
-                self.mailed_deliver((to, &message, subscription), confirm, fx);
+            Mail::Deliver { to, message, subscription, confirm, release } => {
+                self.mailed_deliver((to, &message, subscription), (confirm, release), fx);
             }
             Mail::RetainedQuery { filter, after, reply } => {
                 let page = self.retained.page(&filter, after.as_deref(), now);
@@ -369,6 +372,7 @@ impl<H: Host> Shard<H> {
             Phase::Greeting | Phase::Exchanging(_) => Some(self.settings.max_connect_packet_size as usize),
             // A client that takes no answers is not listened to either: its answers must not pile up.
             Phase::Connected if !state.has_room(2 * self.settings.max_output_bytes) => None,
+            Phase::Connected if state.waiting > 0 && self.holds.are_full(&self.settings) => None,
             Phase::Connected => Some(self.settings.packet_max()),
             Phase::Asked(_) | Phase::Closing => None,
         }

@@ -101,17 +101,22 @@ impl<H: Host> Shard<H> {
 
     fn join_group(
         &mut self,
-        (filter, session, subscription): (&str, SessionRef, Subscription),
+        (whole, session, subscription): (&Arc<str>, SessionRef, Subscription),
         token: u32,
         fx: &mut Effects,
     ) {
-        let Ok(SubscriptionFilter { share: Some(name), filter }) = SubscriptionFilter::parse(filter) else {
+        let Ok(SubscriptionFilter { share: Some(name), filter }) = SubscriptionFilter::parse(whole) else {
             return;
         };
         let entry = self.trie.entry(filter);
         let (known, announced) = (entry.has_interest(), entry.announced);
         let at = entry.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
-            entry.groups.push(Group { name: name.into(), members: Vec::new(), next: 0 });
+            entry.groups.push(Group {
+                name: name.into(),
+                filter: whole.clone(),
+                members: Vec::new(),
+                next: 0,
+            });
             entry.groups.len() - 1
         });
         let member = Member { session, subscription, online: true };

@@ -13,7 +13,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use pondhawk_codec::packet::{RetainHandling, Suback, Subscribe, SubscribeFilter, Unsuback, Unsubscribe};
+use pondhawk_codec::packet::{
+    RetainHandling, Suback, Subscribe, SubscribeFilter, SubscribeOptions, Unsuback, Unsubscribe,
+};
 use pondhawk_codec::reason::{self, ReasonCode};
 use pondhawk_codec::topic::{self, SubscriptionFilter};
 use pondhawk_codec::{Packet, PacketId, Properties, Property, Version};
@@ -132,7 +134,8 @@ impl<H: Host> Shard<H> {
             None => self.subscribe_plain(index, (&filter, subscription), token, fx),
             Some(_) => self.subscribe_shared(index, (&filter, subscription), token, fx),
         };
-        self.persist_subscription(index, (&filter, one.options.to_byte(), id), fx);
+        let granted = SubscribeOptions { qos: subscription.qos, ..one.options };
+        self.persist_subscription(index, (&filter, granted.to_byte(), id), fx);
         // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; shared subscriptions get none.
         let wanted = match one.options.retain_handling {
             RetainHandling::Send => true,
@@ -195,9 +198,8 @@ impl<H: Host> Shard<H> {
         (filter, options, id): (&Arc<str>, u8, u32),
         fx: &mut Effects,
     ) {
-        if self.settings.persistent
-            && let Some(session) = self.sessions.get(index)
-            && session.is_kept()
+        if let Some(session) = self.sessions.get(index)
+            && session.is_recorded()
         {
             let (client_id, filter) = (session.client_id.clone(), filter.clone());
             fx.persist(Persist::Subscribed { client_id, filter, options, id });
@@ -245,6 +247,7 @@ impl<H: Host> Shard<H> {
         count_user_properties(packet.properties, self.settings.max_user_properties)?;
         let listener = self.conns.get(conn.index).map_or(0, |state| state.listener);
         let mut codes = Vec::new();
+        let before = fx.ticket;
         for filter in packet.filters.iter() {
             let mounted = self.mounted_filter(listener, filter);
             let removed = self.unsubscribe_one(index, &mounted, fx);
@@ -257,21 +260,23 @@ impl<H: Host> Shard<H> {
         }
         self.note_packet(index, true, "UNSUBACK");
         let unsuback = Unsuback { packet_id: packet.packet_id, properties: Properties::EMPTY, codes: &codes };
+        let at = self.conns.get(conn.index).map_or(0, |state| state.out.len());
         self.send(conn.index, &Packet::Unsuback(unsuback), fx);
+        if let Some(state) = self.conns.get_mut(conn.index).filter(|_| fx.ticket > before) {
+            self.holds.mark((conn, state), at, fx.ticket);
+        }
         Ok(())
     }
 
     /// [MQTT-3.10.4-1] [MQTT-3.10.4-2]
     fn unsubscribe_one(&mut self, index: u32, filter: &Arc<str>, fx: &mut Effects) -> bool {
-        let persistent = self.settings.persistent;
         let Some(session) = self.sessions.get_mut(index) else {
             return false;
         };
         if !session.remove_filter(filter) {
             return false;
         }
-        let stored = session.stored;
-        if persistent && stored {
+        if session.is_recorded() {
             let client_id = session.client_id.clone();
             fx.persist(Persist::Unsubscribed { client_id, filter: filter.clone() });
         }

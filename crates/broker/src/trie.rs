@@ -7,6 +7,7 @@
 
 use crate::id::{SessionRef, ShardId};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use foldhash::quality::FixedState;
 use hashbrown::{Equivalent, HashMap};
@@ -44,6 +45,8 @@ pub(crate) struct Member {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: Box<str>,
+    /// The whole filter, `$share/NAME/FILTER`.
+    pub(crate) filter: Arc<str>,
     pub(crate) members: Vec<Member>,
     pub(crate) next: usize,
 }

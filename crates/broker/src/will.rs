@@ -1,15 +1,17 @@
 //! Wills: kept with the connection, delayed with the session, published when the time has come.
 
 use crate::effects::Effects;
+use crate::hold::Then;
 use crate::host::Host;
 use crate::id::SessionId;
+use crate::record::Persist;
 use crate::shard::Shard;
 use crate::timers::Timer;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use pondhawk_codec::packet;
 use pondhawk_codec::{PropertiesBuf, Property, Qos};
-use pondhawk_session::server::{MessageRef, NEVER};
+use pondhawk_session::server::{MessageRef, Millis, NEVER, Origin, Source};
 
 /// The will of a connection. [MQTT-3.1.2-9]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,21 @@ impl Will {
             expiry_s,
         }
     }
+
+    /// The message that is published at this moment.
+    pub(crate) fn message<'a>(&'a self, source: &'a Arc<Source>, now: Millis) -> MessageRef<'a> {
+        MessageRef {
+            topic: &self.topic,
+            properties: &self.properties,
+            payload: &self.payload,
+            qos: self.qos,
+            // [MQTT-3.1.2-16] [MQTT-3.1.2-17]
+            retain: self.retain,
+            expires_at: self.expiry_s.map_or(NEVER, |seconds| now + u64::from(seconds) * 1000),
+            origin: Origin(0),
+            source: Some(source),
+        }
+    }
 }
 
 impl<H: Host> Shard<H> {
@@ -70,8 +87,35 @@ impl<H: Host> Shard<H> {
             return;
         }
         let at = now + u64::from(will.delay_s) * 1000;
-        session.will = Some((at, will));
+        session.will = Some((at, will.clone()));
         self.timers.set(at, Timer::Will(id));
+        self.record_will(index, (&will, Some(at)), fx);
+    }
+
+    /// The store learns of a will: of a connected client, or one that is `due` unless its client comes back.
+    pub(crate) fn record_will(
+        &mut self,
+        index: u32,
+        (will, due): (&Arc<Will>, Option<Millis>),
+        fx: &mut Effects,
+    ) {
+        let persistent = self.settings.persistent;
+        if let Some(session) = self.sessions.get_mut(index).filter(|_| persistent) {
+            let source = session.source().clone();
+            let ticket = fx.persist(Persist::Will { source, will: will.clone(), due });
+            self.holds.change(session.client_id.clone(), ticket);
+        }
+    }
+
+    /// The store learns that the client has no will any more.
+    pub(crate) fn record_will_gone(&mut self, index: u32, fx: &mut Effects) {
+        if self.settings.persistent
+            && let Some(session) = self.sessions.get(index)
+        {
+            let client_id = session.client_id.clone();
+            let ticket = fx.persist(Persist::WillGone { client_id: client_id.clone() });
+            self.holds.change(client_id, ticket);
+        }
     }
 
     pub(crate) fn will_timer(&mut self, id: SessionId, fx: &mut Effects) {
@@ -88,6 +132,7 @@ impl<H: Host> Shard<H> {
 
     /// Publishes a will, if its client may still publish there.
     pub(crate) fn publish_will(&mut self, index: u32, will: &Will, fx: &mut Effects) {
+        self.record_will_gone(index, fx);
         let origin = self.session_ref(index).origin();
         let now = self.now;
         let Some(session) = self.sessions.get_mut(index) else {
@@ -97,20 +142,16 @@ impl<H: Host> Shard<H> {
             return;
         }
         let source = session.source().clone();
-        let mut view = MessageRef {
-            topic: &will.topic,
-            properties: &will.properties,
-            payload: &will.payload,
-            qos: will.qos,
-            // [MQTT-3.1.2-16] [MQTT-3.1.2-17]
-            retain: will.retain,
-            expires_at: will.expiry_s.map_or(NEVER, |seconds| now + u64::from(seconds) * 1000),
-            origin,
-            source: Some(&source),
-        };
+        let mut view = MessageRef { origin, ..will.message(&source, now) };
         // Nobody is left to be refused: the message goes out, but is not kept where there is no room for it.
         view.retain = will.retain && self.retained_fits(&view);
-        self.route(view.topic);
-        self.fan_out(&view, None, fx);
+        if self.settings.persistent {
+            let token = self.holds.begin(Then::Nothing);
+            self.send_out(&view, None, fx);
+            self.end_hold(token, fx);
+        } else {
+            self.route(view.topic);
+            self.fan_out(&view, None, fx);
+        }
     }
 }

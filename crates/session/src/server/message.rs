@@ -79,6 +79,12 @@ impl MessageRef<'_> {
         }
     }
 
+    /// Bytes of topic, properties and payload.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
+
     /// True once the message must no longer be sent. [MQTT-3.3.2-5]
     #[must_use]
     pub fn is_expired(&self, now: Millis) -> bool {
