@@ -23,33 +23,33 @@ pub enum Kind {
     FrameTooLarge,
     /// Packet type 0, or a type that this protocol version does not have.
     PacketType,
-    /// The flags of the fixed header are not those of the packet type. [MQTT-2.2.2-2]
+    /// The flags of the fixed header are not those of the packet type. [MQTT-2.1.3-1] [MQTT3-2.2.2-2]
     HeaderFlags,
     /// The packet ends inside a field.
     Truncated,
     /// Bytes are left over behind the last field.
     TrailingBytes,
-    /// A string is not UTF-8, or holds a character that MQTT forbids. [MQTT-1.5.3-1]
+    /// A string is not UTF-8, or holds a character that MQTT forbids. [MQTT-1.5.4-1] [MQTT3-1.5.3-1]
     Utf8,
-    /// QoS 3. [MQTT-3.3.1-4]
+    /// QoS 3. [MQTT-3.3.1-4] [MQTT3-3.3.1-4]
     Qos,
-    /// DUP set on a QoS 0 message. [MQTT-3.3.1-2]
+    /// DUP set on a QoS 0 message. [MQTT-3.3.1-2] [MQTT3-3.3.1-2]
     DupAtQos0,
-    /// Packet identifier 0. [MQTT-2.3.1-1]
+    /// Packet identifier 0. [MQTT3-2.3.1-1]
     PacketIdZero,
-    /// An empty topic name where one is needed. [MQTT-4.7.3-1]
+    /// An empty topic name where one is needed. [MQTT-4.7.3-1] [MQTT3-4.7.3-1]
     TopicEmpty,
-    /// A topic name with a wildcard. [MQTT-3.3.2-2]
+    /// A topic name with a wildcard. [MQTT-3.3.2-2] [MQTT3-3.3.2-2]
     TopicWildcard,
-    /// A topic filter that breaks the wildcard or `$share` rules. [MQTT-4.7.1-1]
+    /// A topic filter that breaks the wildcard or `$share` rules. [MQTT-4.7.1-1] [MQTT3-4.7.1-2]
     TopicFilter,
-    /// SUBSCRIBE or UNSUBSCRIBE without a topic filter. [MQTT-3.8.3-3]
+    /// SUBSCRIBE or UNSUBSCRIBE without a topic filter. [MQTT-3.8.3-2] [MQTT3-3.8.3-3]
     NoFilters,
-    /// Reserved bits or an impossible value in the subscription options. [MQTT-3.8.3-5]
+    /// Reserved bits or an impossible value in the subscription options. [MQTT-3.8.3-5] [MQTT3-3.8.3-4]
     SubscribeOptions,
     /// No Local on a shared subscription. [MQTT-3.8.3-4]
     NoLocalShared,
-    /// The connect flags contradict each other or set the reserved bit. [MQTT-3.1.2-3]
+    /// The connect flags contradict each other or set the reserved bit. [MQTT-3.1.2-3] [MQTT3-3.1.2-3]
     ConnectFlags,
     /// Reserved bits in the connect acknowledge flags. [MQTT-3.2.2-1]
     ConnackFlags,

@@ -48,7 +48,7 @@ impl PacketType {
         PacketType::Auth,
     ];
 
-    /// The type in the first byte of a frame, whose flags must be those of the type. [MQTT-2.2.2-2]
+    /// The type in the first byte of a frame, whose flags must be those of the type. [MQTT-2.1.3-1] [MQTT3-2.2.2-2]
     ///
     /// MQTT 3.1 lets a client set DUP when it repeats a PUBREL, SUBSCRIBE or UNSUBSCRIBE. That passes here, where
     /// the version is not known, and [`Packet::decode`](crate::Packet::decode) refuses it in later versions.
@@ -67,12 +67,14 @@ impl PacketType {
         }
     }
 
-    /// The lower four bits of the first byte, where they are fixed: everywhere but in PUBLISH. [MQTT-2.2.2-1]
+    /// The lower four bits of the first byte, where they are fixed: everywhere but in PUBLISH. [MQTT-2.1.3-1] [MQTT3-2.2.2-1]
     #[must_use]
     pub fn fixed_flags(self) -> Option<u8> {
         match self {
             PacketType::Publish => None,
+            // [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1] [MQTT3-3.6.1-1] [MQTT3-3.8.1-1] [MQTT3-3.10.1-1]
             PacketType::Pubrel | PacketType::Subscribe | PacketType::Unsubscribe => Some(0b0010),
+            // [MQTT-3.14.1-1] [MQTT-3.15.1-1] [MQTT3-3.14.1-1]
             _ => Some(0),
         }
     }
@@ -174,6 +176,8 @@ mod tests {
         assert_eq!(next(&bytes[2..], 100), Ok(Step::Need(2)));
     }
 
+    // [MQTT-2.1.3-1] [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1] [MQTT-3.14.1-1] [MQTT-3.15.1-1]
+    // [MQTT3-2.2.2-1] [MQTT3-2.2.2-2] [MQTT3-3.6.1-1] [MQTT3-3.8.1-1] [MQTT3-3.10.1-1] [MQTT3-3.14.1-1]
     #[test]
     fn bad_first_bytes_are_refused_at_once() {
         for first in [0x00, 0x80, 0xa0, 0x60, 0x11, 0xc1, 0x41, 0xe1, 0xf1] {

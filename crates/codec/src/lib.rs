@@ -38,7 +38,7 @@ pub use qos::Qos;
 pub use reason::ReasonCode;
 pub use version::Version;
 
-/// A packet identifier: never zero. [MQTT-2.3.1-1]
+/// A packet identifier: never zero. [MQTT3-2.3.1-1]
 pub type PacketId = core::num::NonZeroU16;
 
 /// The largest value of the remaining-length field: 256 MiB less one byte.

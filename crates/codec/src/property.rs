@@ -161,7 +161,9 @@ impl<'a> Property<'a> {
         Ok(match id {
             1 => Property::PayloadFormatIndicator(reader.u8()?),
             2 => Property::MessageExpiryInterval(reader.u32()?),
+            // [MQTT-3.3.2-19]
             3 => Property::ContentType(reader.string()?),
+            // [MQTT-3.3.2-13]
             8 => Property::ResponseTopic(reader.string()?),
             9 => Property::CorrelationData(reader.binary()?),
             11 => Property::SubscriptionIdentifier(reader.varint()?),
@@ -181,6 +183,7 @@ impl<'a> Property<'a> {
             35 => Property::TopicAlias(reader.u16()?),
             36 => Property::MaximumQos(reader.u8()?),
             37 => Property::RetainAvailable(reader.u8()?),
+            // [MQTT-1.5.7-1]
             38 => Property::UserProperty(reader.string()?, reader.string()?),
             39 => Property::MaximumPacketSize(reader.u32()?),
             40 => Property::WildcardSubscriptionAvailable(reader.u8()?),

@@ -73,14 +73,14 @@ impl<'a> Reader<'a> {
         self.take(usize::from(len))
     }
 
-    /// A UTF-8 string. [MQTT-1.5.3-1]
+    /// A UTF-8 string. [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT3-1.5.3-1] [MQTT3-1.5.3-2]
     pub(crate) fn string(&mut self) -> Result<&'a str, Malformed> {
         let at = self.at;
         let bytes = self.binary()?;
         text::str_of(bytes).ok_or_else(|| Malformed::new(Kind::Utf8, at))
     }
 
-    /// A packet identifier, which is not zero. [MQTT-2.3.1-1]
+    /// A packet identifier, which is not zero. [MQTT3-2.3.1-1]
     pub(crate) fn packet_id(&mut self) -> Result<PacketId, Malformed> {
         let at = self.at;
         PacketId::new(self.u16()?).ok_or_else(|| Malformed::new(Kind::PacketIdZero, at))

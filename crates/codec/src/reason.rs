@@ -62,7 +62,7 @@ reasons! {
     WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED = 0xa2, "Wildcard Subscriptions not supported", [Suback Disconnect];
 }
 
-/// SUBACK failure before MQTT 5.0. [MQTT-3.9.3-2]
+/// SUBACK failure before MQTT 5.0. [MQTT3-3.9.3-2]
 pub const SUBACK_FAILURE: ReasonCode = UNSPECIFIED_ERROR;
 
 impl ReasonCode {
@@ -72,7 +72,8 @@ impl ReasonCode {
         self.0 >= 0x80
     }
 
-    /// True if MQTT 5.0 lets `packet_type` carry this code. [MQTT-3.4.2-1]
+    /// True if MQTT 5.0 lets `packet_type` carry this code. [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1]
+    /// [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2] [MQTT-3.14.2-1] [MQTT-3.15.2-1]
     #[must_use]
     pub fn allowed_in(self, packet_type: PacketType) -> bool {
         TABLE.iter().any(|(code, _, packets)| *code == self.0 && packets.contains(&packet_type))

@@ -2,9 +2,9 @@
 
 /// True if `bytes` is a string that may travel in an MQTT packet.
 ///
-/// The standard forbids ill-formed UTF-8, surrogates [MQTT-1.5.3-1] and U+0000 [MQTT-1.5.3-2], and leaves
-/// control characters and non-characters to the receiver; like Mosquitto, we refuse those too. A byte order
-/// mark is data. [MQTT-1.5.3-3]
+/// The standard forbids ill-formed UTF-8, surrogates [MQTT-1.5.4-1] [MQTT3-1.5.3-1] and U+0000 [MQTT-1.5.4-2]
+/// [MQTT3-1.5.3-2] [MQTT-4.7.3-2] [MQTT3-4.7.3-2], and leaves control characters and non-characters to the
+/// receiver; like Mosquitto, we refuse those too. A byte order mark is data. [MQTT-1.5.4-3] [MQTT3-1.5.3-3]
 #[must_use]
 pub fn is_valid(bytes: &[u8]) -> bool {
     str_of(bytes).is_some()
@@ -30,6 +30,7 @@ fn is_allowed(c: char) -> bool {
 mod tests {
     use super::*;
 
+    // [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.4-3] [MQTT3-1.5.3-1] [MQTT3-1.5.3-2] [MQTT3-1.5.3-3]
     #[test]
     fn strings_as_the_standard_and_mosquitto_see_them() {
         let good: [&[u8]; 5] =

@@ -2,7 +2,8 @@
 
 use crate::error::Kind;
 
-/// Checks a topic name: at least one character, no wildcard. [MQTT-4.7.3-1] [MQTT-3.3.2-2]
+/// Checks a topic name: at least one character [MQTT-4.7.3-1] [MQTT3-4.7.3-1], no wildcard [MQTT-3.3.2-2]
+/// [MQTT-4.7.0-1] [MQTT3-3.3.2-2] [MQTT3-4.7.1-1].
 ///
 /// # Errors
 /// [`Kind::TopicEmpty`] or [`Kind::TopicWildcard`].
@@ -37,8 +38,8 @@ impl<'a> SubscriptionFilter<'a> {
     /// Splits and checks `text`.
     ///
     /// # Errors
-    /// [`Kind::TopicFilter`] if a wildcard does not stand alone in its level, `#` is not last
-    /// [MQTT-4.7.1-2] [MQTT-4.7.1-3], the share name is empty or has a wildcard, or no filter follows it
+    /// [`Kind::TopicFilter`] if a wildcard does not stand alone in its level [MQTT-4.7.1-2] [MQTT3-4.7.1-3], `#` is
+    /// not last [MQTT-4.7.1-1] [MQTT3-4.7.1-2], the share name is empty or has a wildcard, or no filter follows it
     /// [MQTT-4.8.2-1] [MQTT-4.8.2-2].
     pub fn parse(text: &'a str) -> Result<Self, Kind> {
         let split = match text.strip_prefix("$share/") {
@@ -58,6 +59,7 @@ impl<'a> SubscriptionFilter<'a> {
 }
 
 fn check_plain_filter(filter: &str) -> Result<(), Kind> {
+    // [MQTT-4.7.3-1] [MQTT3-4.7.3-1]
     if filter.is_empty() {
         return Err(Kind::TopicFilter);
     }
@@ -75,7 +77,7 @@ fn check_plain_filter(filter: &str) -> Result<(), Kind> {
 
 /// True if `filter`, which is valid and not shared, matches the topic name `topic`.
 ///
-/// A filter that begins with a wildcard does not match a topic that begins with `$`. [MQTT-4.7.2-1]
+/// A filter that begins with a wildcard does not match a topic that begins with `$`. [MQTT-4.7.2-1] [MQTT3-4.7.2-1]
 #[must_use]
 pub fn matches(filter: &str, topic: &str) -> bool {
     if topic.starts_with('$') && !filter.starts_with('$') {
@@ -104,6 +106,8 @@ pub fn levels(text: &str) -> usize {
 mod tests {
     use super::*;
 
+    // [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    // [MQTT3-4.7.1-2] [MQTT3-4.7.1-3] [MQTT3-4.7.3-1]
     #[test]
     fn filters() {
         for good in
@@ -133,6 +137,7 @@ mod tests {
         }
     }
 
+    // [MQTT-4.7.2-1] [MQTT3-4.7.2-1]
     #[test]
     fn matching() {
         let yes = [
@@ -155,6 +160,7 @@ mod tests {
         assert!(matches("$SYS/#", "$SYS/broker/uptime"));
     }
 
+    // [MQTT-3.3.2-2] [MQTT-4.7.0-1] [MQTT-4.7.3-1] [MQTT3-3.3.2-2] [MQTT3-4.7.1-1] [MQTT3-4.7.3-1]
     #[test]
     fn names() {
         assert_eq!(check_name(""), Err(Kind::TopicEmpty));

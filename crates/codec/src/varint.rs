@@ -51,6 +51,7 @@ pub fn write(mut value: usize, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
+    // [MQTT-1.5.5-1]
     #[test]
     fn boundaries_round_trip() {
         for value in [0u32, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, MAX] {

@@ -39,7 +39,7 @@ fn insert_length(out: &mut Vec<u8>, at: usize, len: usize) {
     out[at..=at + extra].copy_from_slice(&field);
 }
 
-/// Appends binary data with its length.
+/// Appends binary data with its length, which two bytes must hold. [MQTT-4.7.3-3] [MQTT3-4.7.3-3]
 pub(crate) fn binary(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), TooLarge> {
     let len = u16::try_from(bytes.len()).map_err(|_| TooLarge)?;
     out.extend_from_slice(&len.to_be_bytes());

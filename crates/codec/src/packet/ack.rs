@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 /// The body of a PUBACK, PUBREC, PUBREL or PUBCOMP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ack<'a> {
-    /// The packet identifier of the PUBLISH. [MQTT-2.3.1-6]
+    /// The packet identifier of the PUBLISH. [MQTT-2.2.1-5] [MQTT3-2.3.1-6]
     pub packet_id: PacketId,
     /// The reason code; success before MQTT 5.0.
     pub code: ReasonCode,

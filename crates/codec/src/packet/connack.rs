@@ -24,6 +24,7 @@ impl<'a> Connack<'a> {
     pub(super) fn decode(body: &'a [u8], version: Version) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body);
         let flags = reader.u8()?;
+        // [MQTT-3.2.2-1]
         if flags > 1 {
             return Err(Malformed::new(Kind::ConnackFlags, 0));
         }
@@ -47,6 +48,7 @@ impl<'a> Connack<'a> {
     /// [`TooLarge`]; `out` is unchanged then.
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), TooLarge> {
         write::frame(out, PacketType::Connack.first_byte(), |out| {
+            // [MQTT-3.2.2-1]
             out.extend_from_slice(&[u8::from(self.session_present), self.code.0]);
             if version.has_properties() {
                 self.properties.write(out);

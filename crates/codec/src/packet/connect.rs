@@ -61,9 +61,9 @@ pub struct Will<'a> {
 /// Why a CONNECT was not understood, with what is needed to answer it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectRefused {
-    /// The protocol name is none that MQTT ever had. [MQTT-3.1.2-1]
+    /// The protocol name is none that MQTT ever had. [MQTT-3.1.2-1] [MQTT3-3.1.2-1]
     ProtocolName,
-    /// The protocol level is not 3 (`MQIsdp`), 4 or 5 (`MQTT`). [MQTT-3.1.2-2]
+    /// The protocol level is not 3 (`MQIsdp`), 4 or 5 (`MQTT`). [MQTT-3.1.2-2] [MQTT3-3.1.2-2]
     ProtocolLevel {
         /// The name that stood in front of it was `MQTT`.
         named_mqtt: bool,
@@ -114,7 +114,8 @@ impl<'a> Connect<'a> {
             if self.version.has_properties() {
                 self.properties.write(out);
             }
-            // [MQTT-3.1.3-1]
+            // The order of the payload [MQTT-3.1.3-1] [MQTT3-3.1.3-1]: the client id, which is always there
+            // [MQTT-3.1.3-3] [MQTT3-3.1.3-3], then what the flags announce. [MQTT-3.1.2-9] [MQTT3-3.1.2-9]
             write::string(out, self.client_id)?;
             if let Some(will) = &self.will {
                 if self.version.has_properties() {
@@ -123,9 +124,11 @@ impl<'a> Connect<'a> {
                 write::string(out, will.topic)?;
                 write::binary(out, will.payload)?;
             }
+            // [MQTT-3.1.2-16] [MQTT-3.1.2-17] [MQTT-3.1.3-12] [MQTT3-3.1.2-18] [MQTT3-3.1.2-19]
             if let Some(username) = self.username {
                 write::string(out, username)?;
             }
+            // [MQTT-3.1.2-18] [MQTT-3.1.2-19] [MQTT3-3.1.2-20] [MQTT3-3.1.2-21]
             if let Some(password) = self.password {
                 write::binary(out, password)?;
             }
@@ -133,6 +136,7 @@ impl<'a> Connect<'a> {
         })
     }
 
+    /// Without a will its bits are 0. [MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT3-3.1.2-11] [MQTT3-3.1.2-13] [MQTT3-3.1.2-15]
     fn flags(&self) -> u8 {
         let mut flags = 0;
         let mut set = |on: bool, bit: u8| flags |= if on { bit } else { 0 };
@@ -148,7 +152,7 @@ impl<'a> Connect<'a> {
     }
 }
 
-/// Protocol name and level. [MQTT-3.1.2-1] [MQTT-3.1.2-2]
+/// Protocol name and level. [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT3-3.1.2-1] [MQTT3-3.1.2-2]
 fn read_protocol(reader: &mut Reader<'_>) -> Result<(Version, bool), ConnectRefused> {
     let unknown = |error| ConnectRefused::Malformed(None, error);
     let name = reader.binary().map_err(unknown)?;
@@ -172,8 +176,10 @@ fn read_rest<'a>(reader: &mut Reader<'a>, version: Version, bridge: bool) -> Res
     check_flags(flags, version).map_err(|kind| flags_at.fail(kind))?;
     let keep_alive = reader.u16()?;
     let properties = read_properties(reader, version, Place::Packet(PacketType::Connect))?;
+    // [MQTT-3.1.3-4] [MQTT3-3.1.3-4]
     let client_id = reader.string()?;
     let will = if flags & WILL != 0 { Some(read_will(reader, flags, version)?) } else { None };
+    // [MQTT-3.1.3-12] [MQTT3-3.1.3-11]
     let username = if flags & USERNAME != 0 { Some(reader.string()?) } else { None };
     let password = if flags & PASSWORD != 0 { Some(reader.binary()?) } else { None };
     reader.end()?;
@@ -190,7 +196,9 @@ fn read_rest<'a>(reader: &mut Reader<'a>, version: Version, bridge: bool) -> Res
     })
 }
 
-/// [MQTT-3.1.2-3] [MQTT-3.1.2-11] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.1.2-22]
+/// The reserved bit is 0 [MQTT-3.1.2-3] [MQTT3-3.1.2-3], and so are the bits of a will that is not there
+/// [MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT3-3.1.2-11] [MQTT3-3.1.2-13] [MQTT3-3.1.2-15]; there is no QoS 3
+/// [MQTT-3.1.2-12] [MQTT3-3.1.2-14], and before MQTT 5.0 no password without a user name [MQTT3-3.1.2-22].
 fn check_flags(flags: u8, version: Version) -> Result<(), Kind> {
     let will_bits_alone = flags & WILL == 0 && flags & (WILL_RETAIN | 3 << WILL_QOS_SHIFT) != 0;
     let will_qos_3 = flags >> WILL_QOS_SHIFT & 3 == 3;
@@ -204,6 +212,7 @@ fn check_flags(flags: u8, version: Version) -> Result<(), Kind> {
 fn read_will<'a>(reader: &mut Reader<'a>, flags: u8, version: Version) -> Result<Will<'a>, Malformed> {
     let properties = read_properties(reader, version, Place::Will)?;
     let topic_at = *reader;
+    // [MQTT-3.1.3-11] [MQTT3-3.1.3-10]
     let topic = reader.string()?;
     topic::check_name(topic).map_err(|kind| topic_at.fail(kind))?;
     Ok(Will {

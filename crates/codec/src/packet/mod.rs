@@ -56,7 +56,7 @@ impl<'a> Packet<'a> {
         if version.has_properties() && !frame.minimal {
             return Err(Malformed::new(Kind::VarintNotMinimal, 0));
         }
-        // [MQTT-2.2.2-2]
+        // [MQTT-2.1.3-1] [MQTT3-2.2.2-2]
         if version != Version::V31 && frame.packet_type != PacketType::Publish && frame.flags == DUP_31 {
             return Err(Malformed::new(Kind::HeaderFlags, 0));
         }

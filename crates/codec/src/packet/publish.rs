@@ -28,7 +28,7 @@ pub struct Publish<'a> {
     pub retain: bool,
     /// The topic name; empty only in MQTT 5.0, where an alias then stands for it.
     pub topic: &'a str,
-    /// The packet identifier, there if and only if QoS is above 0. [MQTT-2.3.1-5]
+    /// The packet identifier, there if and only if QoS is above 0. [MQTT-2.2.1-2] [MQTT3-2.3.1-5]
     pub packet_id: Option<PacketId>,
     /// Properties, empty before MQTT 5.0.
     pub properties: Properties<'a>,
@@ -39,13 +39,14 @@ pub struct Publish<'a> {
 impl<'a> Publish<'a> {
     pub(super) fn decode(flags: u8, body: &'a [u8], version: Version) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body);
-        // [MQTT-3.3.1-4]
+        // [MQTT-3.3.1-4] [MQTT3-3.3.1-4]
         let qos = Qos::from_u8(flags >> 1 & 3).ok_or_else(|| reader.fail(Kind::Qos))?;
-        // [MQTT-3.3.1-2]
+        // [MQTT-3.3.1-2] [MQTT3-3.3.1-2]
         if flags & DUP != 0 && qos == Qos::AtMostOnce {
             return Err(reader.fail(Kind::DupAtQos0));
         }
         let topic_at = reader;
+        // [MQTT-3.3.2-1] [MQTT3-3.3.2-1]
         let topic = reader.string()?;
         match topic::check_name(topic) {
             Err(Kind::TopicEmpty) if version.has_properties() => {}

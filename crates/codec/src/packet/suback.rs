@@ -1,4 +1,4 @@
-//! SUBACK: one code a filter, in the order of the SUBSCRIBE. [MQTT-3.9.3-1]
+//! SUBACK: one code a filter, in the order of the SUBSCRIBE.
 
 use crate::PacketId;
 use crate::error::{Kind, Malformed, TooLarge};
@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 /// A SUBACK packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suback<'a> {
-    /// The packet identifier of the SUBSCRIBE. [MQTT-2.3.1-7]
+    /// The packet identifier of the SUBSCRIBE. [MQTT-2.2.1-6] [MQTT3-2.3.1-7]
     pub packet_id: PacketId,
     /// Properties, empty before MQTT 5.0.
     pub properties: Properties<'a>,
@@ -57,7 +57,7 @@ impl<'a> Suback<'a> {
     }
 }
 
-/// [MQTT-3.9.3-2]
+/// [MQTT-3.9.3-2] [MQTT3-3.9.3-2]
 fn is_legal(code: ReasonCode, version: Version) -> bool {
     if version.has_properties() {
         code.allowed_in(PacketType::Suback)

@@ -18,7 +18,7 @@ pub struct Subscribe<'a> {
     pub packet_id: PacketId,
     /// Properties, empty before MQTT 5.0.
     pub properties: Properties<'a>,
-    /// The filters, at least one. [MQTT-3.8.3-3]
+    /// The filters, at least one. [MQTT-3.8.3-2] [MQTT3-3.8.3-3]
     pub filters: FilterList<'a>,
 }
 
@@ -58,7 +58,7 @@ impl SubscribeOptions {
             | (self.retain_handling as u8) << 4
     }
 
-    /// The options in `byte`: only a QoS before MQTT 5.0. [MQTT-3.8.3-4] [MQTT-3.8.3-5]
+    /// The options in `byte`: only a QoS before MQTT 5.0. [MQTT-3.8.3-5] [MQTT3-3.8.3-4]
     ///
     /// # Errors
     /// [`Kind::SubscribeOptions`] for QoS 3, retain handling 3 or reserved bits.
@@ -104,6 +104,7 @@ impl<'a> FilterList<'a> {
     /// The first rule that it breaks.
     pub fn check(bytes: &'a [u8], version: Version) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
+        // [MQTT-3.8.3-2] [MQTT3-3.8.3-3]
         if reader.is_empty() {
             return Err(reader.fail(Kind::NoFilters));
         }
@@ -111,6 +112,7 @@ impl<'a> FilterList<'a> {
             let at = reader;
             let one = read_filter(&mut reader, version)?;
             let parsed = SubscriptionFilter::parse(one.filter).map_err(|kind| at.fail(kind))?;
+            // [MQTT-3.8.3-4]
             if parsed.share.is_some() && one.options.no_local {
                 return Err(at.fail(Kind::NoLocalShared));
             }
@@ -144,6 +146,7 @@ impl core::fmt::Debug for FilterList<'_> {
 }
 
 fn read_filter<'a>(reader: &mut Reader<'a>, version: Version) -> Result<SubscribeFilter<'a>, Malformed> {
+    // [MQTT-3.8.3-1] [MQTT3-3.8.3-1]
     let filter = reader.string()?;
     let at = *reader;
     let options = SubscribeOptions::from_byte(reader.u8()?, version).map_err(|kind| at.fail(kind))?;

@@ -1,4 +1,4 @@
-//! UNSUBACK: in MQTT 5.0 one code a filter [MQTT-3.11.3-1]; before it, nothing but the identifier.
+//! UNSUBACK: in MQTT 5.0 one code a filter; before it, nothing but the identifier.
 
 use crate::PacketId;
 use crate::error::{Kind, Malformed, TooLarge};
@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 /// An UNSUBACK packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsuback<'a> {
-    /// The packet identifier of the UNSUBSCRIBE. [MQTT-2.3.1-7]
+    /// The packet identifier of the UNSUBSCRIBE. [MQTT-2.2.1-6] [MQTT3-2.3.1-7]
     pub packet_id: PacketId,
     /// Properties, empty before MQTT 5.0.
     pub properties: Properties<'a>,

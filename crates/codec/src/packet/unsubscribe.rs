@@ -17,7 +17,7 @@ pub struct Unsubscribe<'a> {
     pub packet_id: PacketId,
     /// Properties, empty before MQTT 5.0.
     pub properties: Properties<'a>,
-    /// The filters, at least one. [MQTT-3.10.3-2]
+    /// The filters, at least one. [MQTT-3.10.3-2] [MQTT3-3.10.3-2]
     pub filters: UnsubscribeList<'a>,
 }
 
@@ -34,11 +34,13 @@ impl<'a> UnsubscribeList<'a> {
     /// The first rule that it breaks.
     pub fn check(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
+        // [MQTT-3.10.3-2] [MQTT3-3.10.3-2]
         if reader.is_empty() {
             return Err(reader.fail(Kind::NoFilters));
         }
         while !reader.is_empty() {
             let at = reader;
+            // [MQTT-3.10.3-1] [MQTT3-3.10.3-1]
             topic::check_filter(reader.string()?).map_err(|kind| at.fail(kind))?;
         }
         Ok(UnsubscribeList { bytes })

@@ -139,7 +139,7 @@ fn connect(version: Version) -> impl Strategy<Value = Model> {
             keep_alive,
             client_id,
             will,
-            // A password alone is legal in MQTT 5.0 only. [MQTT-3.1.2-22 of 3.1.1]
+            // A password alone is legal in MQTT 5.0 only. [MQTT3-3.1.2-22]
             password: password.filter(|_| version == Version::V5 || username.is_some()),
             username,
         },

@@ -98,6 +98,7 @@ fn a_property_twice_is_refused_save_where_it_may_repeat() {
     }
 }
 
+/// [MQTT-3.3.2-8] [MQTT-3.3.2-14]
 #[test]
 fn values_outside_the_range_are_refused() {
     for row in &PROPERTIES {
@@ -147,6 +148,7 @@ fn a_property_cut_short_is_refused_at_every_byte() {
     }
 }
 
+/// [MQTT-1.5.7-1] [MQTT-3.3.2-13] [MQTT-3.3.2-19]
 #[test]
 fn strings_of_properties_are_mqtt_strings() {
     let texts = PROPERTIES.iter().filter(|row| matches!(row.form, Form::Text | Form::Topic));
@@ -226,6 +228,8 @@ fn values_that_fit_no_packet_are_not_appended() {
     }
 }
 
+/// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2]
+/// [MQTT-3.14.2-1] [MQTT-3.15.2-1]
 #[test]
 fn each_packet_takes_its_own_reason_codes_and_no_others() {
     for packet_type in PacketType::ALL {

@@ -97,8 +97,8 @@ pub fn letter(place: Place) -> char {
     }
 }
 
-/// True if the property may stand there more than once: user properties anywhere [MQTT-3.1.2-29], subscription
-/// identifiers in a PUBLISH [MQTT-3.3.4-4].
+/// True if the property may stand there more than once: user properties anywhere, subscription identifiers in a
+/// PUBLISH [MQTT-3.3.4-4].
 pub fn repeats(id: u8, place: Place) -> bool {
     id == 0x26 || (id == 0x0b && place == Place::Packet(PacketType::Publish))
 }

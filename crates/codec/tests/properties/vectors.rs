@@ -2,8 +2,8 @@
 
 use crate::standard::frame;
 use pondhawk_codec::frame::{Step, next};
-use pondhawk_codec::packet::{Connect, ConnectRefused, PublishHeader};
-use pondhawk_codec::{Frame, Kind, Packet, PacketType, Properties, Qos, Version};
+use pondhawk_codec::packet::{Connect, ConnectRefused, PublishHeader, Suback, Will};
+use pondhawk_codec::{Frame, Kind, Packet, PacketId, PacketType, Properties, Qos, Version};
 
 const V3: &[Version] = &[Version::V31, Version::V311];
 const OLD: &[Version] = &[Version::V31];
@@ -37,7 +37,7 @@ const PACKETS: &[Vector] = &[
     bad("connack with properties before 5", V3, b"\x20\x03\x00\x00\x00", Kind::TrailingBytes),
     good("connack of 5", V5, b"\x20\x03\x00\x87\x00"),
     bad("connack of 5 without properties", V5, b"\x20\x02\x00\x00", Kind::Truncated),
-    good("publish", V3, b"\x30\x05\x00\x03a/bhi"),
+    good("publish", V3, b"\x30\x07\x00\x03a/bhi"),
     good("publish without payload", V3, b"\x31\x05\x00\x03a/b"),
     good("publish qos 1 dup", V3, b"\x3a\x07\x00\x03a/b\x00\x0ahi"),
     good("publish qos 2 of 5", V5, b"\x34\x08\x00\x03a/b\x00\x0a\x00hi"),
@@ -103,6 +103,8 @@ const PACKETS: &[Vector] = &[
     bad("subscribe retain handling 3", V5, b"\x82\x07\x00\x01\x00\x00\x01a\x30", Kind::SubscribeOptions),
     bad("subscribe id 0", ALL, b"\x82\x06\x00\x00\x00\x01a\x00", Kind::PacketIdZero),
     bad("subscribe empty filter", V3, b"\x82\x05\x00\x01\x00\x00\x00", Kind::TopicFilter),
+    bad("subscribe filter with NUL", V3, b"\x82\x07\x00\x01\x00\x02a\x00\x00", Kind::Utf8),
+    bad("subscribe filter with surrogate", V5, b"\x82\x09\x00\x01\x00\x00\x03\xed\xa0\x80\x00", Kind::Utf8),
     bad("subscribe # not last", V3, b"\x82\x08\x00\x01\x00\x03#/a\x00", Kind::TopicFilter),
     bad(
         "subscribe share without a name",
@@ -130,6 +132,9 @@ const PACKETS: &[Vector] = &[
     good("unsubscribe repeated in 3.1", OLD, b"\xaa\x05\x00\x01\x00\x01a"),
     bad("unsubscribe flags", ALL, b"\xa0\x05\x00\x01\x00\x01a", Kind::HeaderFlags),
     bad("unsubscribe without filters", V3, b"\xa2\x02\x00\x01", Kind::NoFilters),
+    bad("unsubscribe of 5 without filters", V5, b"\xa2\x03\x00\x01\x00", Kind::NoFilters),
+    bad("unsubscribe filter with NUL", V3, b"\xa2\x06\x00\x01\x00\x02a\x00", Kind::Utf8),
+    bad("unsubscribe filter with surrogate", V5, b"\xa2\x08\x00\x01\x00\x00\x03\xed\xa0\x80", Kind::Utf8),
     bad("unsubscribe half a filter", V3, b"\xa2\x04\x00\x01\x00\x01", Kind::Truncated),
     good("unsuback", V3, b"\xb0\x02\x00\x01"),
     bad("unsuback with a code before 5", V3, b"\xb0\x03\x00\x01\x00", Kind::TrailingBytes),
@@ -166,6 +171,11 @@ fn first_frame(bytes: &[u8]) -> Result<Frame<'_>, Kind> {
     }
 }
 
+/// [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.5-1] [MQTT-2.1.3-1] [MQTT-3.2.2-1] [MQTT-3.3.1-2] [MQTT-3.3.1-4]
+/// [MQTT-3.3.2-1] [MQTT-3.3.2-2] [MQTT-3.8.3-1] [MQTT-3.8.3-2] [MQTT-3.8.3-4] [MQTT-3.8.3-5] [MQTT-3.10.3-1]
+/// [MQTT-3.10.3-2] [MQTT-4.7.3-2] [MQTT3-1.5.3-1] [MQTT3-1.5.3-2] [MQTT3-2.2.2-2] [MQTT3-2.3.1-1] [MQTT3-3.3.1-2]
+/// [MQTT3-3.3.1-4] [MQTT3-3.3.2-1] [MQTT3-3.3.2-2] [MQTT3-3.8.3-1] [MQTT3-3.8.3-3] [MQTT3-3.8.3-4] [MQTT3-3.9.3-2]
+/// [MQTT3-3.10.3-1] [MQTT3-3.10.3-2] [MQTT3-4.7.3-2]: the names in the table say which row is of which.
 #[test]
 fn packets() {
     for vector in PACKETS {
@@ -197,6 +207,10 @@ fn answer(body: &[u8]) -> Answer {
     }
 }
 
+/// [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT-3.1.2-3] [MQTT-3.1.2-11] [MQTT-3.1.2-12] [MQTT-3.1.2-13] [MQTT-3.1.2-16]
+/// [MQTT-3.1.2-17] [MQTT-3.1.3-4] [MQTT-3.1.3-11] [MQTT-3.1.3-12] [MQTT3-3.1.2-1] [MQTT3-3.1.2-2] [MQTT3-3.1.2-3]
+/// [MQTT3-3.1.2-11] [MQTT3-3.1.2-13] [MQTT3-3.1.2-14] [MQTT3-3.1.2-15] [MQTT3-3.1.2-18] [MQTT3-3.1.2-19]
+/// [MQTT3-3.1.2-20] [MQTT3-3.1.2-21] [MQTT3-3.1.2-22] [MQTT3-3.1.3-4] [MQTT3-3.1.3-10] [MQTT3-3.1.3-11]
 #[test]
 fn connects() {
     use Answer::{Accepted, Malformed, ProtocolLevel, ProtocolName};
@@ -225,6 +239,21 @@ fn connects() {
         (b"\0\x04MQTT\x04\x02\0\0\0\x01x!", Malformed(v3, Kind::TrailingBytes)),
         (b"\0\x04MQTT\x04\x82\0\0\0\x01x", Malformed(v3, Kind::Truncated)),
         (b"\0\x04MQTT\x04\x02\0\0\0\x01\0", Malformed(v3, Kind::Utf8)),
+        (b"\0\x04MQTT\x05\x02\0\0\0\0\x01\0", Malformed(v5, Kind::Utf8)),
+        (b"\0\x04MQTT\x04\x06\0\0\0\x01x\0\x01\xff\0\0", Malformed(v3, Kind::Utf8)),
+        (b"\0\x04MQTT\x05\x06\0\0\0\0\x01x\0\0\x01\xff\0\0", Malformed(v5, Kind::Utf8)),
+        (b"\0\x04MQTT\x04\x82\0\0\0\x01x\0\x01\xff", Malformed(v3, Kind::Utf8)),
+        (b"\0\x04MQTT\x05\x82\0\0\0\0\x01x\0\x01\xff", Malformed(v5, Kind::Utf8)),
+        // Flags that announce what does not come, and fields that no flag announces.
+        (b"\0\x04MQTT\x05\x82\0\0\0\0\x01x", Malformed(v5, Kind::Truncated)),
+        (b"\0\x04MQTT\x05\xc2\0\0\0\0\x01x\0\x01u", Malformed(v5, Kind::Truncated)),
+        (b"\0\x04MQTT\x04\xc2\0\0\0\x01x\0\x01u", Malformed(v3, Kind::Truncated)),
+        (b"\0\x04MQTT\x05\x02\0\0\0\0\x01x\0\x01u", Malformed(v5, Kind::TrailingBytes)),
+        (b"\0\x04MQTT\x04\x02\0\0\0\x01x\0\x01u", Malformed(v3, Kind::TrailingBytes)),
+        (b"\0\x04MQTT\x04\x82\0\0\0\x01x\0\x01u\0\x01w", Malformed(v3, Kind::TrailingBytes)),
+        (b"\0\x04MQTT\x05\x0a\0\0\0\0\x01x", Malformed(v5, Kind::ConnectFlags)),
+        (b"\0\x04MQTT\x05\x22\0\0\0\0\x01x", Malformed(v5, Kind::ConnectFlags)),
+        (b"\0\x04MQTT\x05\x1e\0\0\0\0\x01x\0\0\x01t\0\0", Malformed(v5, Kind::ConnectFlags)),
         (b"\0\x04MQTT\x04\x06\0\0\0\x01x\0\x01#\0\0", Malformed(v3, Kind::TopicWildcard)),
         (b"\0\x04MQTT\x04\x06\0\0\0\x01x\0\0\0\0", Malformed(v3, Kind::TopicEmpty)),
         (b"\0\x04MQTT\x05\x02\0\0\x06\x21\0\x05\0\0", Malformed(v5, Kind::PropertyLength)),
@@ -265,6 +294,70 @@ fn a_fifth_length_byte_is_refused_when_the_fourth_announces_it() {
     assert_eq!(error.kind, Kind::RemainingLength);
 }
 
+/// [MQTT-3.1.2-9] [MQTT-3.1.2-17] [MQTT-3.1.2-18] [MQTT-3.1.2-19] [MQTT-3.1.3-1] [MQTT-3.1.3-3] [MQTT3-3.1.2-9]
+/// [MQTT3-3.1.2-19] [MQTT3-3.1.2-21] [MQTT3-3.1.3-1] [MQTT3-3.1.3-3]
+#[test]
+fn connect_lies_on_the_wire_in_the_order_of_the_standard() {
+    let mut connect = Connect {
+        version: Version::V311,
+        bridge: false,
+        clean_start: true,
+        keep_alive: 60,
+        properties: Properties::EMPTY,
+        client_id: "id",
+        will: Some(Will {
+            properties: Properties::EMPTY,
+            topic: "t",
+            payload: b"gone",
+            qos: Qos::AtLeastOnce,
+            retain: true,
+        }),
+        username: Some("u"),
+        password: Some(b"w"),
+    };
+    let encoded = |connect: &Connect<'_>| {
+        let mut out = Vec::new();
+        connect.encode(&mut out).expect("short");
+        out
+    };
+    let old = b"\0\x04MQTT\x04\xee\0\x3c\0\x02id\0\x01t\0\x04gone\0\x01u\0\x01w";
+    assert_eq!(encoded(&connect), frame(0x10, old));
+    connect.version = Version::V5;
+    let new = b"\0\x04MQTT\x05\xee\0\x3c\0\0\x02id\0\0\x01t\0\x04gone\0\x01u\0\x01w";
+    assert_eq!(encoded(&connect), frame(0x10, new));
+    (connect.will, connect.username, connect.password) = (None, None, None);
+    assert_eq!(encoded(&connect), frame(0x10, b"\0\x04MQTT\x05\x02\0\x3c\0\0\x02id"));
+}
+
+/// [MQTT-2.2.1-2] [MQTT3-2.3.1-5]: what stands behind the topic of a QoS 0 message is its payload.
+#[test]
+fn a_packet_identifier_stands_in_publish_above_qos_0_only() {
+    for (bytes, id, payload) in
+        [(&b"\x30\x07\x00\x03a/bhi"[..], None, &b"hi"[..]), (b"\x32\x05\x00\x01t\x00\x07", Some(7), b"")]
+    {
+        let frame = first_frame(bytes).expect("whole");
+        let Ok(Packet::Publish(publish)) = Packet::decode(&frame, Version::V311) else { panic!("a PUBLISH") };
+        assert_eq!((publish.packet_id.map(PacketId::get), publish.payload), (id, payload));
+        let mut out = Vec::new();
+        publish.encode(Version::V311, &mut out).expect("short");
+        assert_eq!(out, bytes);
+    }
+}
+
+/// [MQTT-2.2.2-1]
+#[test]
+fn no_properties_are_a_length_of_0() {
+    let packet_id = PacketId::MIN;
+    let suback = Packet::Suback(Suback { packet_id, properties: Properties::EMPTY, codes: &[1] });
+    let mut out = Vec::new();
+    suback.encode(Version::V5, &mut out).expect("short");
+    assert_eq!(out, b"\x90\x04\x00\x01\x00\x01");
+    let without = b"\x30\x03\x00\x01t";
+    let frame = first_frame(without).expect("whole");
+    assert_eq!(Packet::decode(&frame, Version::V5).map_err(|error| error.kind), Err(Kind::Truncated));
+}
+
+/// [MQTT-4.7.3-3] [MQTT3-4.7.3-3]
 #[test]
 fn what_fits_no_packet_leaves_the_buffer_as_it_was() {
     let long = "t".repeat(65_536);
