@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use pondhawk_codec::packet::{Connack, Connect, Will};
 use pondhawk_codec::property::{Place, Properties};
-use pondhawk_codec::{PacketType, PropertiesBuf, Property, Qos, REMAINING_LENGTH_MAX, Version};
+use pondhawk_codec::{PacketType, PropertiesBuf, Property, Qos, REMAINING_LENGTH_MAX, ReasonCode, Version};
 use pondhawk_codec::{reason, text, topic};
 
 /// What the server of a connection allows, as CONNACK said.
@@ -50,6 +50,15 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
+    /// Why the server would not take a message of this kind, if so.
+    pub(super) fn refusal(&self, qos: Qos, retain: bool) -> Option<ReasonCode> {
+        match () {
+            () if qos > self.qos_max => Some(reason::QOS_NOT_SUPPORTED),
+            () if retain && !self.retain => Some(reason::RETAIN_NOT_SUPPORTED),
+            () => None,
+        }
+    }
+
     fn of(properties: Properties<'_>) -> Self {
         let mut limits = ServerLimits::default();
         for property in properties {
@@ -85,6 +94,8 @@ impl Client {
         self.state = State::Handshaking;
         self.limits = ServerLimits::default();
         self.client_id.clone_from(&self.options.client_id);
+        let before = self.session_of.replace(self.options.client_id.clone());
+        self.same_session = before.is_none_or(|before| before == self.options.client_id);
         self.keep_alive.handshake(now, self.options.connect_timeout_ms);
         self.trace(|| Trace::Sent(TracedPacket::Plain(PacketType::Connect)));
         Ok(())
@@ -101,15 +112,21 @@ impl Client {
     fn encode_connect(&self, out: &mut Vec<u8>) -> Result<(), Refused> {
         let options = &self.options;
         let v5 = options.version.has_properties();
-        // [MQTT-3.1.3-8]; MQTT 3.1 has no empty client id at all.
+        // [MQTT3-3.1.3-7]; MQTT 3.1 has no empty client id at all.
         let may_be_empty = v5 || (options.version == Version::V311 && options.clean_start);
         if options.client_id.is_empty() && !may_be_empty {
             return Err(Refused::ClientIdEmpty);
         }
-        // [MQTT-3.1.2-22]
+        // [MQTT3-3.1.2-22]
         if !v5 && options.password.is_some() && options.username.is_none() {
             return Err(Refused::PasswordWithoutUsername);
         }
+        // [MQTT-3.1.3-4] [MQTT-3.1.3-12] [MQTT3-3.1.3-4] [MQTT3-3.1.3-11]
+        let texts = [Some(&options.client_id), options.username.as_ref()];
+        if !texts.into_iter().flatten().all(|text| text::is_valid(text.as_bytes())) {
+            return Err(Refused::TextInvalid);
+        }
+        // [MQTT-3.1.3-11] [MQTT3-3.1.3-10]
         let will = match &options.will {
             Some(will)
                 if topic::check_name(&will.topic).is_err() || !text::is_valid(will.topic.as_bytes()) =>
@@ -159,6 +176,7 @@ impl Client {
             Version::V31 => !self.options.clean_start,
             Version::V311 | Version::V5 => connack.session_present,
         };
+        // [MQTT-3.2.2-4]; one that asked to resume has a session, if an empty one.
         if session_present && self.options.clean_start {
             return Err(Violation::SessionPresentCleanStart);
         }
@@ -171,15 +189,18 @@ impl Client {
         if let Some(id) = assigned {
             self.client_id = id;
         }
+        // [MQTT-3.1.2-21] [MQTT-3.2.2-21]
         let seconds = self.limits.keep_alive.unwrap_or(self.options.keep_alive);
         self.keep_alive.online(seconds);
         self.events.push_back(Event::Connected(Connected { session_present, properties }));
-        self.resume(session_present, now);
+        self.resume(session_present && self.same_session, now);
         Ok(())
     }
 
-    /// Sends again what the last connection left open. [MQTT-4.4.0-1]
+    /// Sends again what the last connection left open, in the order in which it was published. [MQTT-4.4.0-1]
+    /// [MQTT-4.6.0-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]
     ///
+    /// Without a session on the server ours begins anew. [MQTT-3.1.2-4] [MQTT-3.2.2-5] [MQTT3-3.1.2-6]
     /// A server without the session gets unanswered messages as new ones; those that it had received
     /// (PUBREC) are done as far as anyone can tell.
     fn resume(&mut self, session_present: bool, now: u64) {

@@ -14,15 +14,15 @@ pub enum Violation {
     ConnackTwice,
     /// A packet that only clients send, or that this version does not have.
     NotFromServer(PacketType),
-    /// Session Present though Clean Start was set. [MQTT-3.2.2-2]
+    /// Session Present though Clean Start was set. [MQTT-3.2.2-4]
     SessionPresentCleanStart,
     /// Session Present in a CONNACK that refuses. [MQTT-3.2.2-6]
     SessionPresentRefused,
-    /// An acknowledgement of a kind that the packet with this identifier does not get. [MQTT-4.3.3-1]
+    /// An acknowledgement of a kind that the packet with this identifier does not get.
     AckMismatch(PacketType, PacketId),
     /// A SUBACK or UNSUBACK that nothing asked for. [MQTT-3.8.4-2]
     AckUnasked(PacketType, PacketId),
-    /// A SUBACK or UNSUBACK without one code a filter. [MQTT-3.8.4-5]
+    /// A SUBACK or UNSUBACK without one code a filter. [MQTT-3.8.4-6]
     AckCodes {
         /// The packet identifier.
         id: PacketId,
@@ -35,7 +35,7 @@ pub enum Violation {
     ReceiveMaximumExceeded,
     /// A topic alias over our maximum. [MQTT-3.1.2-26]
     TopicAliasTooHigh(u16),
-    /// A topic alias that no topic was given. [MQTT-3.3.2-12]
+    /// A topic alias that no topic was given.
     TopicAliasUnknown(u16),
     /// Neither topic nor alias. [MQTT-4.7.3-1]
     TopicMissing,
@@ -119,6 +119,8 @@ pub enum Refused {
     ClientIdEmpty,
     /// A password without a user name, before MQTT 5.0.
     PasswordWithoutUsername,
+    /// The client id or the user name is not a string for MQTT.
+    TextInvalid,
     /// The topic name is empty, has a wildcard, or is not a string for MQTT.
     TopicInvalid,
     /// A topic filter breaks the wildcard rules, or there is none.
@@ -141,6 +143,10 @@ pub enum Refused {
     QueueFull,
     /// No message with this identifier waits for an acknowledgement.
     NothingToAcknowledge,
+    /// A message that came before this one waits for its acknowledgement.
+    AcknowledgeInOrder,
+    /// AUTH without the method of CONNECT, or with a code that is not the client's to send now.
+    AuthenticationInvalid,
 }
 
 impl fmt::Display for Refused {
@@ -151,6 +157,7 @@ impl fmt::Display for Refused {
             Refused::VersionTooOld => "the connection's MQTT version does not have this",
             Refused::ClientIdEmpty => "an empty client id needs a clean start",
             Refused::PasswordWithoutUsername => "a password needs a user name before MQTT 5.0",
+            Refused::TextInvalid => "the client id or user name is not valid",
             Refused::TopicInvalid => "the topic name is not valid",
             Refused::FilterInvalid => "the topic filter is not valid",
             Refused::PropertiesInvalid(malformed) => return write!(f, "properties: {malformed}"),
@@ -162,6 +169,8 @@ impl fmt::Display for Refused {
             Refused::SubscriptionNotSupported => "the server does not have this kind of subscription",
             Refused::QueueFull => "too many messages wait already",
             Refused::NothingToAcknowledge => "no such message waits for an acknowledgement",
+            Refused::AcknowledgeInOrder => "an earlier message is to be acknowledged first",
+            Refused::AuthenticationInvalid => "the authentication does not fit the connection",
         };
         f.write_str(text)
     }

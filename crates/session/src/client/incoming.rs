@@ -1,6 +1,6 @@
 //! Messages on their way from the server: aliases, unanswered messages, those of QoS 2 that wait for release.
 
-use super::error::Violation;
+use super::error::{Refused, Violation};
 use super::event::Message;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -10,8 +10,8 @@ use pondhawk_codec::{PacketId, Property};
 /// Where a message of QoS 1 or 2 stands.
 #[derive(Clone, Debug)]
 enum Held {
-    /// QoS 1: handed over, and the application owes the acknowledgement.
-    Puback,
+    /// QoS 1: handed over, and the application owes the acknowledgement. The number says which came first.
+    Puback(u64),
     /// QoS 2: PUBREC is sent and PUBREL is awaited.
     Pubrel(Message),
     /// QoS 2: handed over, and the application owes the acknowledgement.
@@ -29,6 +29,8 @@ pub(super) enum Owed {
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
     held: BTreeMap<PacketId, Held>,
+    /// Of the next PUBACK that is owed.
+    number: u64,
     aliases: BTreeMap<u16, String>,
 }
 
@@ -50,7 +52,7 @@ impl Incoming {
         self.held.len()
     }
 
-    /// The topic of a message, its alias resolved and remembered. [MQTT-3.3.2-12]
+    /// The topic of a message, its alias resolved and remembered: any up to our maximum. [MQTT-3.3.2-10]
     pub(super) fn topic(&mut self, publish: &Publish<'_>, aliases_max: u16) -> Result<String, Violation> {
         let alias = publish.properties.find(|property| match property {
             Property::TopicAlias(alias) => Some(alias),
@@ -74,6 +76,7 @@ impl Incoming {
     }
 
     /// Keeps a message of QoS 2 until it is released; one that is there already came twice. [MQTT-4.3.3-10]
+    /// [MQTT-4.3.3-12] [MQTT3-4.3.3-2]
     pub(super) fn hold(&mut self, id: PacketId, message: Message) {
         self.held.entry(id).or_insert(Held::Pubrel(message));
     }
@@ -98,20 +101,27 @@ impl Incoming {
     /// The application will acknowledge the message.
     pub(super) fn owe(&mut self, id: PacketId, owed: Owed) {
         let held = match owed {
-            Owed::Puback => Held::Puback,
+            Owed::Puback => Held::Puback(self.number),
             Owed::Pubcomp => Held::Pubcomp,
         };
+        self.number += 1;
         self.held.insert(id, held);
     }
 
-    /// The application acknowledges the message.
-    pub(super) fn settle(&mut self, id: PacketId) -> Option<Owed> {
-        let owed = match self.held.get(&id)? {
-            Held::Puback => Owed::Puback,
-            Held::Pubcomp => Owed::Pubcomp,
-            Held::Pubrel(_) => return None,
+    /// The application acknowledges the message, those of QoS 1 in the order in which they came.
+    /// [MQTT-4.6.0-2] [MQTT3-4.6.0-2]
+    pub(super) fn settle(&mut self, id: PacketId) -> Result<Owed, Refused> {
+        let earlier = |number: u64| {
+            let before = |held: &Held| matches!(held, Held::Puback(other) if *other < number);
+            self.held.values().any(before)
+        };
+        let owed = match self.held.get(&id) {
+            Some(Held::Puback(number)) if earlier(*number) => return Err(Refused::AcknowledgeInOrder),
+            Some(Held::Puback(_)) => Owed::Puback,
+            Some(Held::Pubcomp) => Owed::Pubcomp,
+            Some(Held::Pubrel(_)) | None => return Err(Refused::NothingToAcknowledge),
         };
         self.held.remove(&id);
-        Some(owed)
+        Ok(owed)
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum Stage {
 pub(super) struct Outgoing {
     pub(super) id: PacketId,
     pub(super) stage: Stage,
-    /// It was sent on an earlier connection of the same session. [MQTT-3.3.1-1]
+    /// It was sent on an earlier connection of the same session. [MQTT-3.3.1-1] [MQTT3-3.3.1-1]
     pub(super) dup: bool,
     pub(super) qos: Qos,
     pub(super) retain: bool,
@@ -84,7 +84,7 @@ impl Inflight {
         self.slot(number).map(|message| message.stage)
     }
 
-    /// The next message to send, if fewer than `window` are unanswered.
+    /// The next message to send, if fewer than `window` are unanswered. [MQTT-4.9.0-1] [MQTT-4.9.0-2]
     pub(super) fn next_waiting(&mut self, window: usize) -> Option<&mut Outgoing> {
         if self.active >= window {
             return None;
@@ -113,7 +113,8 @@ impl Inflight {
         }
     }
 
-    /// PUBREC came: what is kept from here on is the identifier.
+    /// PUBREC came: what is kept from here on is the identifier, and PUBLISH is not sent again. [MQTT-4.3.3-5]
+    /// [MQTT-4.3.3-6] [MQTT3-4.3.3-1]
     pub(super) fn received(&mut self, id: PacketId) {
         let Some(index) = self.by_id.get(&id).and_then(|n| usize::try_from(n - self.base).ok()) else {
             return;
@@ -127,7 +128,8 @@ impl Inflight {
         }
     }
 
-    /// The message is answered for, or given up.
+    /// The message is answered for, or given up: its identifier is free. [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.4.0-2]
+    /// [MQTT3-2.3.1-3] [MQTT3-4.3.2-1]
     pub(super) fn remove(&mut self, id: PacketId) {
         let Some(number) = self.by_id.remove(&id) else {
             return;

@@ -87,7 +87,7 @@ impl KeepAlive {
 
 impl Client {
     /// Time has passed. Sends PINGREQ when nothing went out, or nothing came in, for the keep-alive interval
-    /// [MQTT-3.1.2-20], and ends the connection when an answer is late by as much.
+    /// [MQTT-3.1.2-20] [MQTT3-3.1.2-23], and ends the connection when an answer is late by as much.
     pub fn tick(&mut self, now: u64) {
         if self.state == State::Offline {
             return;

@@ -44,9 +44,9 @@
 //! # Invariants
 //! - Every `connect` is answered by exactly one [`Event::Disconnected`] in the end.
 //! - Messages of QoS 1 and 2 survive the connection: they are sent again, in order, with the same packet
-//!   identifier, until the server has answered for them. [MQTT-4.4.0-1]
+//!   identifier, until the server has answered for them. [MQTT-4.1.0-1] [MQTT-4.4.0-1] [MQTT3-4.1.0-1] [MQTT3-4.4.0-1]
 //! - Never more unanswered messages than the server's Receive Maximum, never a packet larger than its
-//!   Maximum Packet Size. [MQTT-3.3.4-7] [MQTT-3.1.2-24]
+//!   Maximum Packet Size. [MQTT-3.3.4-7] [MQTT-3.2.2-15]
 //! - The server gets what it deserves: each rule that it can break has a [`Violation`], after which nothing
 //!   more of that connection is believed.
 
@@ -102,6 +102,10 @@ pub struct Client {
     state: State,
     /// The id that the server knows us by: ours, or the one it assigned.
     client_id: String,
+    /// The options' id at the last `connect`: another one is another session. [MQTT-3.1.3-2] [MQTT3-3.1.3-2]
+    session_of: Option<String>,
+    /// What is kept belongs to the session that CONNECT asks for.
+    same_session: bool,
     limits: ServerLimits,
     keep_alive: KeepAlive,
     inflight: Inflight,
@@ -124,6 +128,8 @@ impl Client {
         Client {
             state: State::Offline,
             client_id: options.client_id.clone(),
+            session_of: None,
+            same_session: true,
             limits: ServerLimits::default(),
             keep_alive: KeepAlive::default(),
             inflight: Inflight::default(),
@@ -211,7 +217,7 @@ impl Client {
         self.end(Cause::Transport);
     }
 
-    /// Ends the connection, if there is one, keeping the session.
+    /// Ends the connection, if there is one, keeping the session. [MQTT-3.1.2-23] [MQTT3-3.1.2-4] [MQTT3-4.1.0-2]
     fn end(&mut self, cause: Cause) {
         if self.state == State::Offline {
             return;
@@ -230,7 +236,7 @@ impl Client {
         }
     }
 
-    /// The next packet identifier that nothing uses. [MQTT-2.2.1-2]
+    /// The next packet identifier that nothing uses. [MQTT-2.2.1-3] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT3-2.3.1-2]
     fn next_id(&mut self) -> Result<PacketId, Refused> {
         for _ in 0..u16::MAX {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
@@ -244,7 +250,8 @@ impl Client {
         Err(Refused::QueueFull)
     }
 
-    /// The connection ends because the server broke a rule.
+    /// The connection ends because the server broke a rule. [MQTT-3.14.1-1] [MQTT-4.13.2-1] [MQTT3-4.8.0-1]
+    /// [MQTT3-4.8.0-2]
     fn violation(&mut self, violation: Violation) {
         if self.is_online() && self.options.version.has_properties() {
             self.write_disconnect(violation.reason());

@@ -68,7 +68,7 @@ impl Options {
         self.properties.as_properties().find(pick)
     }
 
-    /// How many unanswered messages we let the server send. [MQTT-3.1.2-11]
+    /// How many unanswered messages we let the server send.
     pub(super) fn receive_max(&self) -> usize {
         let told = self.property(|p| match p {
             Property::ReceiveMaximum(n) => Some(n),
@@ -77,7 +77,7 @@ impl Options {
         usize::from(told.unwrap_or(u16::MAX))
     }
 
-    /// How large a packet we let the server send. [MQTT-3.1.2-24]
+    /// How large a packet we let the server send.
     pub(super) fn packet_size_max(&self) -> usize {
         let told = self.property(|p| match p {
             Property::MaximumPacketSize(n) => Some(n as usize),
@@ -86,7 +86,7 @@ impl Options {
         told.unwrap_or(REMAINING_LENGTH_MAX + 5)
     }
 
-    /// How many aliases we let the server use. [MQTT-3.1.2-26]
+    /// How many aliases we let the server use.
     pub(super) fn incoming_aliases_max(&self) -> u16 {
         let told = self.property(|p| match p {
             Property::TopicAliasMaximum(n) => Some(n),

@@ -131,6 +131,9 @@ impl Client {
             id: publish.packet_id,
             properties: PropertiesBuf::from(publish.properties),
         };
+        // Acknowledged by its QoS, whatever the application makes of it, in the order in which it came.
+        // [MQTT-3.3.4-1] [MQTT-4.5.0-2] [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT3-3.3.4-1] [MQTT3-4.5.0-2] [MQTT3-4.6.0-2]
+        // [MQTT3-4.6.0-3]
         let Some(id) = publish.packet_id else {
             self.events.push_back(Event::Message(message));
             return Ok(());
@@ -141,11 +144,13 @@ impl Client {
             return Err(Violation::ReceiveMaximumExceeded);
         }
         match publish.qos {
+            // [MQTT-4.3.3-8]
             Qos::ExactlyOnce => {
                 self.incoming.hold(id, message);
                 self.write_ack(PacketType::Pubrec, id, reason::SUCCESS, now);
             }
             Qos::AtMostOnce | Qos::AtLeastOnce => {
+                // Afterwards the identifier is a new message's. [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT3-4.3.2-2]
                 match self.options.ack {
                     AckMode::Automatic => self.write_ack(PacketType::Puback, id, reason::SUCCESS, now),
                     AckMode::Manual => self.incoming.owe(id, Owed::Puback),
@@ -156,7 +161,8 @@ impl Client {
         Ok(())
     }
 
-    /// PUBREL: the message is ours now, once. [MQTT-4.3.3-12]
+    /// PUBREL: the message is ours now, once, however old it is. [MQTT-4.3.3-11] [MQTT-4.3.3-12] [MQTT-4.3.3-13]
+    /// [MQTT3-4.3.3-2]
     fn handle_pubrel(&mut self, ack: &Ack<'_>, now: u64) {
         let id = ack.packet_id;
         self.trace_ack(PacketType::Pubrel, ack);
@@ -202,7 +208,8 @@ impl Client {
         }
     }
 
-    /// PUBREC: an error ends the exchange, success asks for PUBREL. [MQTT-4.3.3-4]
+    /// PUBREC: an error ends the exchange, success asks for PUBREL at once, so in the order of the PUBRECs.
+    /// [MQTT-4.3.3-4] [MQTT-4.4.0-2] [MQTT-4.6.0-4] [MQTT3-4.3.3-1] [MQTT3-4.6.0-4]
     fn handle_pubrec(&mut self, ack: &Ack<'_>, now: u64) -> Result<(), Violation> {
         let id = ack.packet_id;
         self.trace_ack(PacketType::Pubrec, ack);
@@ -305,7 +312,7 @@ impl Client {
     }
 }
 
-/// [MQTT-3.8.4-5]
+/// [MQTT-3.8.4-6]
 fn check_codes(id: PacketId, filters: usize, codes: &[u8]) -> Result<(), Violation> {
     if filters == codes.len() {
         return Ok(());

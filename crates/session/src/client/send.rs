@@ -15,7 +15,10 @@ use pondhawk_codec::packet::{
 };
 use pondhawk_codec::property::{Place, Properties};
 use pondhawk_codec::topic::{self, SubscriptionFilter};
-use pondhawk_codec::{Packet, PacketId, PacketType, PropertiesBuf, Property, Qos, ReasonCode, reason, text};
+use pondhawk_codec::{
+    Kind, Malformed, Packet, PacketId, PacketType, PropertiesBuf, Property, Qos, ReasonCode,
+};
+use pondhawk_codec::{reason, text};
 
 impl Client {
     /// Publishes a message. QoS 0 needs a connection and leaves at once; QoS 1 and 2 wait for a connection
@@ -39,6 +42,7 @@ impl Client {
             return Err(Refused::PacketTooLarge);
         }
         let id = self.next_id()?;
+        // Its first sending is no repetition. [MQTT-4.3.2-2] [MQTT-4.3.3-2] [MQTT3-4.3.2-1] [MQTT3-4.3.3-1]
         self.inflight.push(Outgoing {
             id,
             stage: Stage::Waiting,
@@ -58,6 +62,7 @@ impl Client {
             return Err(Refused::NotConnected);
         }
         let id = self.next_id()?;
+        // [MQTT-4.3.1-1] [MQTT3-4.3.1-1]
         let publish = Publish {
             dup: false,
             qos: Qos::AtMostOnce,
@@ -82,7 +87,9 @@ impl Client {
             Property::TopicAlias(alias) => Some(alias),
             _ => None,
         });
-        let nameless = message.topic.is_empty() && alias.is_some();
+        // An alias means nothing on another connection, on which a message of QoS 1 or 2 may have to be sent again.
+        // [MQTT-3.3.2-7]
+        let nameless = message.topic.is_empty() && alias.is_some() && message.qos == Qos::AtMostOnce;
         if !nameless && topic::check_name(message.topic).is_err() || !text::is_valid(message.topic.as_bytes())
         {
             return Err(Refused::TopicInvalid);
@@ -92,9 +99,16 @@ impl Client {
         }
         Properties::check(message.properties.as_bytes(), Place::Packet(PacketType::Publish))
             .map_err(Refused::PropertiesInvalid)?;
+        // Only a server says which subscriptions a message is for. [MQTT-3.3.4-6]
+        let numbered = |property| matches!(property, Property::SubscriptionIdentifier(_)).then_some(());
+        if message.properties.find(numbered).is_some() {
+            let misplaced = Malformed { kind: Kind::PropertyMisplaced, offset: 0 };
+            return Err(Refused::PropertiesInvalid(misplaced));
+        }
         if self.state != State::Online {
             return Ok(());
         }
+        // [MQTT-3.2.2-17] [MQTT-3.2.2-18] [MQTT-3.3.2-9]
         if alias.is_some_and(|alias| alias > self.limits.topic_aliases_max) {
             return Err(Refused::TopicAliasInvalid);
         }
@@ -118,7 +132,8 @@ impl Client {
         remaining + 2
     }
 
-    /// Sends waiting messages while the window has room.
+    /// Sends waiting messages while the window has room; everything else goes out whether it has or not.
+    /// [MQTT-3.3.4-7] [MQTT-3.3.4-8] [MQTT-4.9.0-1] [MQTT-4.9.0-3]
     pub(super) fn flush(&mut self, now: u64) {
         if self.state != State::Online {
             return;
@@ -130,9 +145,14 @@ impl Client {
                 return;
             };
             let (id, dup, qos, retain) = (slot.id, slot.dup, slot.qos, slot.retain);
+            // Accepted while offline, and this server does not take it. [MQTT-3.2.2-11] [MQTT-3.2.2-14]
+            if let Some(code) = self.limits.refusal(qos, retain) {
+                self.published(id, code, PropertiesBuf::new());
+                continue;
+            }
             let topic = core::mem::take(&mut slot.topic);
             let payload = core::mem::take(&mut slot.payload);
-            let properties = core::mem::take(&mut slot.properties);
+            let properties = within_aliases(&mut slot.properties, self.limits.topic_aliases_max);
             let publish = Publish {
                 dup,
                 qos,
@@ -150,7 +170,7 @@ impl Client {
             }
             match written {
                 Ok(()) => self.inflight.sent(),
-                // Accepted while offline, and this server cannot take it. [MQTT-3.1.2-25]
+                // Accepted while offline, and larger than this server takes. [MQTT-3.2.2-15]
                 Err(_) => self.published(id, reason::PACKET_TOO_LARGE, PropertiesBuf::new()),
             }
         }
@@ -163,6 +183,7 @@ impl Client {
             publish.properties = Properties::EMPTY;
         }
         let mut aliased = PropertiesBuf::new();
+        // [MQTT-3.2.2-17] [MQTT-3.2.2-18] [MQTT-3.3.2-9]
         let limit = self.options.topic_aliases_max.min(self.limits.topic_aliases_max);
         let new_alias = match alias_of(&self.aliases, &publish, limit) {
             Alias::None => None,
@@ -209,6 +230,7 @@ impl Client {
         self.need_online()?;
         let version = self.options.version;
         let mut payload = Vec::new();
+        // [MQTT-3.8.3-1] [MQTT3-3.8.3-1]
         for one in filters {
             self.check_filter(one.filter)?;
             let mut one = *one;
@@ -224,6 +246,7 @@ impl Client {
             let numbered = |property| matches!(property, Property::SubscriptionIdentifier(_)).then_some(());
             properties.find(numbered).map_or(Ok(()), |()| Err(Refused::SubscriptionNotSupported))?;
         }
+        // There is a filter [MQTT-3.8.3-2] [MQTT3-3.8.3-3], and a shared one is not local. [MQTT-3.8.3-4]
         let packet = Subscribe {
             packet_id: self.next_id()?,
             properties,
@@ -252,12 +275,14 @@ impl Client {
     ) -> Result<PacketId, Refused> {
         self.need_online()?;
         let mut payload = Vec::new();
+        // [MQTT-3.10.3-1] [MQTT3-3.10.3-1]
         for filter in filters {
             if !text::is_valid(filter.as_bytes()) {
                 return Err(Refused::FilterInvalid);
             }
             UnsubscribeList::push(filter, &mut payload)?;
         }
+        // [MQTT-3.10.3-2] [MQTT3-3.10.3-2]
         let packet = Unsubscribe {
             packet_id: self.next_id()?,
             properties: checked(properties, Place::Packet(PacketType::Unsubscribe))?,
@@ -276,10 +301,11 @@ impl Client {
     /// Acknowledges a message that was handed over; only with [`AckMode::Manual`](super::AckMode::Manual).
     ///
     /// # Errors
-    /// [`Refused::NothingToAcknowledge`], also after the connection on which the message came.
+    /// [`Refused::NothingToAcknowledge`], also after the connection on which the message came, and
+    /// [`Refused::AcknowledgeInOrder`] for QoS 1.
     pub fn acknowledge(&mut self, now: u64, id: PacketId, code: ReasonCode) -> Result<(), Refused> {
         self.need_online()?;
-        let packet_type = match self.incoming.settle(id).ok_or(Refused::NothingToAcknowledge)? {
+        let packet_type = match self.incoming.settle(id)? {
             Owed::Puback => PacketType::Puback,
             Owed::Pubcomp => PacketType::Pubcomp,
         };
@@ -287,7 +313,8 @@ impl Client {
         Ok(())
     }
 
-    /// Answers [`Event::Auth`] (code "continue"), or starts a new authentication (code "re-authenticate").
+    /// Answers [`Event::Auth`] (code "continue"), or starts a new authentication (code "re-authenticate"), with
+    /// the method of CONNECT.
     ///
     /// # Errors
     /// [`Refused`]; nothing is sent then.
@@ -304,6 +331,20 @@ impl Client {
             return Err(Refused::VersionTooOld);
         }
         let properties = checked(properties, Place::Packet(PacketType::Auth))?;
+        // [MQTT-4.12.0-5] [MQTT-4.12.0-7] [MQTT-4.12.1-1]
+        let wanted = self.options.authentication_method();
+        let given = properties.find(|property| match property {
+            Property::AuthenticationMethod(method) => Some(method),
+            _ => None,
+        });
+        // [MQTT-4.12.0-3] [MQTT-4.12.1-1]
+        let may_say = match self.state {
+            State::Online => code == reason::CONTINUE_AUTHENTICATION || code == reason::REAUTHENTICATE,
+            State::Handshaking | State::Offline => code == reason::CONTINUE_AUTHENTICATION,
+        };
+        if wanted.is_none() || given != wanted.as_deref() || !may_say {
+            return Err(Refused::AuthenticationInvalid);
+        }
         let packet = Auth { code, properties };
         self.write_limited(|version, out| packet.encode(version, out).map_err(Refused::from), now)?;
         let packet_type = PacketType::Auth;
@@ -311,7 +352,8 @@ impl Client {
         Ok(())
     }
 
-    /// Sends DISCONNECT and ends the connection. The driver writes the output and closes the transport.
+    /// Sends DISCONNECT and ends the connection, on which nothing more goes out. The driver writes the output and
+    /// closes the transport. [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT3-3.14.4-1] [MQTT3-3.14.4-2]
     ///
     /// # Errors
     /// [`Refused`]; the connection goes on then.
@@ -343,6 +385,9 @@ impl Client {
 
     pub(super) fn write_ack(&mut self, packet_type: PacketType, id: PacketId, code: ReasonCode, now: u64) {
         self.trace(|| Trace::Sent(TracedPacket::Ack { packet_type, id, code }));
+        // With the identifier of the message [MQTT-2.2.1-5] [MQTT3-2.3.1-6], and without a reason string or user
+        // property that could be too much. [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
+        // [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
         let ack = Ack::new(id, code);
         let packet = match packet_type {
             PacketType::Pubrec => Packet::Pubrec(ack),
@@ -364,7 +409,8 @@ impl Client {
         debug_assert!(encoded.is_ok(), "a packet without strings always fits");
     }
 
-    /// Appends what `encode` makes, unless it is larger than the server takes. [MQTT-3.1.2-24]
+    /// Appends what `encode` makes, unless it is larger than the server takes, be it for the sake of its properties.
+    /// [MQTT-3.2.2-15] [MQTT-3.14.2-3] [MQTT-3.14.2-4] [MQTT-3.15.2-2] [MQTT-3.15.2-3]
     fn write_limited(
         &mut self,
         encode: impl FnOnce(pondhawk_codec::Version, &mut Vec<u8>) -> Result<(), Refused>,
@@ -380,6 +426,7 @@ impl Client {
         Ok(())
     }
 
+    /// Before CONNACK nothing but AUTH and DISCONNECT follows CONNECT. [MQTT-3.1.0-1] [MQTT-3.1.2-30] [MQTT3-3.1.0-1]
     fn need_online(&self) -> Result<(), Refused> {
         match self.state {
             State::Online => Ok(()),
@@ -398,6 +445,21 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Takes the properties for a PUBLISH, without an alias that this server has no room for: the topic is in the
+/// packet.
+fn within_aliases(given: &mut PropertiesBuf, limit: u16) -> PropertiesBuf {
+    let over = |property: &Property<'_>| matches!(property, Property::TopicAlias(alias) if *alias > limit);
+    if !given.as_properties().iter().any(|property| over(&property)) {
+        return core::mem::take(given);
+    }
+    let mut kept = PropertiesBuf::new();
+    for property in given.as_properties().iter().filter(|property| !over(property)) {
+        // It was in a block before, so it is short enough.
+        let _fits = kept.push(property);
+    }
+    kept
 }
 
 /// What alias a message gets.

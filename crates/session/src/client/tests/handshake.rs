@@ -2,6 +2,7 @@
 
 use super::*;
 
+// [MQTT-3.1.2-9] [MQTT-3.1.2-17] [MQTT-3.1.2-19] [MQTT3-3.1.2-9] [MQTT3-3.1.2-19] [MQTT3-3.1.2-21]
 #[test]
 fn connect_says_what_the_options_say() {
     let mut wire = Wire::new(Options {
@@ -32,6 +33,7 @@ fn connect_says_what_the_options_say() {
     assert_eq!(wire.client.connect(0), Err(Refused::AlreadyConnected));
 }
 
+// [MQTT-3.1.3-4] [MQTT-3.1.3-12] [MQTT3-3.1.2-22] [MQTT3-3.1.3-4] [MQTT3-3.1.3-7] [MQTT3-3.1.3-10] [MQTT3-3.1.3-11]
 #[test]
 fn connect_refuses_what_mqtt_has_not() {
     let try_connect = |options| {
@@ -51,6 +53,12 @@ fn connect_refuses_what_mqtt_has_not() {
     let will = WillMessage { topic: String::from("a/#"), ..WillMessage::default() };
     let bad_will = Options { will: Some(will), ..options(V3) };
     assert_eq!(try_connect(bad_will), Err(Refused::TopicInvalid));
+    let will = WillMessage { topic: String::from("a\0"), ..WillMessage::default() };
+    assert_eq!(try_connect(Options { will: Some(will), ..options(V3) }), Err(Refused::TopicInvalid));
+    let bad_id = Options { client_id: String::from("a\0"), ..options(V5) };
+    assert_eq!(try_connect(bad_id), Err(Refused::TextInvalid));
+    let bad_name = Options { username: Some(String::from("\u{ffff}")), ..options(V3) };
+    assert_eq!(try_connect(bad_name), Err(Refused::TextInvalid));
 }
 
 #[test]
@@ -69,6 +77,7 @@ fn a_refusal_ends_the_connection() {
     }
 }
 
+// [MQTT-3.1.2-21] [MQTT-3.2.2-21]
 #[test]
 fn the_server_assigns_an_id_and_a_keep_alive() {
     let nameless = Options { client_id: String::new(), ..options(V5) };
@@ -84,7 +93,7 @@ fn the_server_assigns_an_id_and_a_keep_alive() {
     assert_eq!(wire.client.deadline(), Some(8_000 + 7_000));
 }
 
-// [MQTT-3.1.2-20]
+// [MQTT-3.1.2-20] [MQTT3-3.1.2-23]
 #[test]
 fn keep_alive_pings_and_gives_up() {
     let mut wire = Wire::online(options(V3), &[]);
@@ -110,6 +119,7 @@ fn a_server_that_says_nothing_is_left() {
     assert_eq!(wire.cause(), Cause::ConnectTimeout);
 }
 
+// [MQTT-4.12.0-3] [MQTT-4.12.0-5]
 #[test]
 fn enhanced_authentication() {
     let method = Property::AuthenticationMethod("M");
@@ -126,6 +136,7 @@ fn enhanced_authentication() {
     assert_eq!(wire.violation(), Violation::AuthMethodChanged);
 }
 
+// [MQTT-4.12.1-2] [MQTT-4.13.2-1]
 #[test]
 fn the_server_disconnects() {
     let mut wire = Wire::online(options(V5), &[]);
@@ -134,6 +145,89 @@ fn the_server_disconnects() {
     assert_eq!(wire.cause(), Cause::Server { code, properties: PropertiesBuf::new() });
     wire.serve_publish(Qos::AtMostOnce, None, "late", &[]);
     assert_eq!(wire.events(), []);
+}
+
+// [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT3-3.14.4-1] [MQTT3-3.14.4-2]
+#[test]
+fn nothing_goes_out_behind_disconnect() {
+    for version in [V3, V5] {
+        let mut wire = Wire::online(options(version), &[]);
+        wire.client.disconnect(0, reason::SUCCESS, &PropertiesBuf::new()).expect("online");
+        assert!(wire.client.is_offline(), "the driver closes the transport");
+        wire.publish(Qos::AtLeastOnce);
+        wire.serve_publish(Qos::AtLeastOnce, Some(1), "t", &[]);
+        wire.client.tick(1_000_000);
+        assert_eq!(wire.sent(), [PacketType::Disconnect]);
+        assert_eq!(wire.cause(), Cause::Requested);
+    }
+}
+
+// [MQTT-3.1.0-1] [MQTT-3.1.2-30] [MQTT3-3.1.0-1]
+#[test]
+fn connect_comes_first_and_nothing_but_authentication_before_connack() {
+    let method = Property::AuthenticationMethod("M");
+    for version in [V3, V5] {
+        let properties = if version == V5 { block(&[method]) } else { PropertiesBuf::new() };
+        let mut wire = Wire::new(Options { properties, ..options(version) });
+        let plain = [SubscribeFilter { filter: "a", options: SubscribeOptions::default() }];
+        let quick = NewMessage::new("t", b"");
+        let mut expected = Vec::new();
+        for connected in [false, true] {
+            if connected {
+                wire.client.connect(0).expect("offline");
+                expected.push(PacketType::Connect);
+            }
+            let none = PropertiesBuf::new();
+            assert_eq!(wire.client.subscribe(0, &plain, &none), Err(Refused::NotConnected));
+            assert_eq!(wire.client.unsubscribe(0, &["a"], &none), Err(Refused::NotConnected));
+            assert_eq!(wire.client.publish(0, &quick), Err(Refused::NotConnected));
+            wire.publish(Qos::AtLeastOnce);
+            wire.client.tick(20_000);
+            assert_eq!(wire.sent(), expected);
+        }
+        if version == V5 {
+            wire.client.authenticate(0, reason::CONTINUE_AUTHENTICATION, &block(&[method])).expect("fits");
+            assert_eq!(wire.sent(), [PacketType::Auth]);
+        }
+    }
+}
+
+// [MQTT-4.12.0-3] [MQTT-4.12.0-5] [MQTT-4.12.0-7] [MQTT-4.12.1-1]
+#[test]
+fn authentication_keeps_to_the_method_of_connect() {
+    let (m, n) = (Property::AuthenticationMethod("M"), Property::AuthenticationMethod("N"));
+    let refused = Err(Refused::AuthenticationInvalid);
+    let again = reason::REAUTHENTICATE;
+    let mut plain = Wire::online(options(V5), &[]);
+    assert_eq!(plain.client.authenticate(0, again, &block(&[m])), refused);
+
+    let mut wire = Wire::new(Options { properties: block(&[m]), ..options(V5) });
+    wire.client.connect(0).expect("offline");
+    assert_eq!(wire.client.authenticate(0, again, &block(&[m])), refused, "not before CONNACK");
+    wire.client.receive(0, &[0x20, 3, 0, 0, 0]);
+    for (code, properties) in [(again, block(&[n])), (again, block(&[])), (reason::SUCCESS, block(&[m]))] {
+        assert_eq!(wire.client.authenticate(0, code, &properties), refused);
+    }
+    assert_eq!(wire.sent(), [PacketType::Connect]);
+    assert_eq!(wire.client.authenticate(0, again, &block(&[m])), Ok(()));
+    assert_eq!(wire.sent(), [PacketType::Auth]);
+}
+
+// [MQTT-3.14.2-3] [MQTT-3.14.2-4] [MQTT-3.15.2-2] [MQTT-3.15.2-3] [MQTT-3.2.2-15]
+#[test]
+fn reasons_and_user_properties_that_are_too_large_are_not_sent() {
+    let m = Property::AuthenticationMethod("M");
+    let wanted = Options { properties: block(&[m]), ..options(V5) };
+    let mut wire = Wire::online(wanted, &[Property::MaximumPacketSize(20)]);
+    for extra in
+        [Property::ReasonString("much longer than it may be"), Property::UserProperty("k", "a long value")]
+    {
+        let refused = Err(Refused::PacketTooLarge);
+        assert_eq!(wire.client.disconnect(0, reason::SUCCESS, &block(&[extra])), refused);
+        let auth = block(&[m, extra]);
+        assert_eq!(wire.client.authenticate(0, reason::REAUTHENTICATE, &auth), refused);
+    }
+    assert_eq!(wire.sent(), []);
 }
 
 #[test]

@@ -72,7 +72,7 @@ proptest! {
     }
 
     /// Whatever the server answers and however often the connection breaks: every message is answered for
-    /// once, and the window is never exceeded.
+    /// once, and the window is never exceeded. [MQTT-3.3.4-7] [MQTT-4.9.0-1] [MQTT-4.9.0-2]
     #[test]
     fn every_message_is_answered_for_once(
         qos2 in proptest::collection::vec(any::<bool>(), 1..30),

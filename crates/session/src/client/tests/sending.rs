@@ -2,11 +2,12 @@
 
 use super::*;
 
+// [MQTT-4.3.1-1] [MQTT3-4.3.1-1]
 #[test]
 fn qos_0_leaves_at_once() {
     let mut wire = Wire::online(options(V3), &[]);
     let id = wire.publish(Qos::AtMostOnce);
-    assert_eq!(wire.sent(), [PacketType::Publish]);
+    assert_eq!(wire.published(), [(0, false)]);
     let published = |event: &Event| matches!(event, Event::Published { id: got, .. } if *got == id);
     assert!(published(&wire.events()[0]));
     wire.client.closed();
@@ -14,6 +15,7 @@ fn qos_0_leaves_at_once() {
     assert_eq!(wire.client.publish(0, &message), Err(Refused::NotConnected));
 }
 
+// [MQTT-4.3.2-2] [MQTT-4.3.2-3] [MQTT-4.4.0-2] [MQTT3-4.3.2-1]
 #[test]
 fn qos_1_waits_for_puback() {
     let mut wire = Wire::online(options(V5), &[]);
@@ -26,19 +28,21 @@ fn qos_1_waits_for_puback() {
     assert_eq!((wire.events(), wire.client.unanswered()), (vec![answered], 0));
 }
 
-// [MQTT-4.3.3-4]
+// [MQTT-4.3.3-2] [MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT3-4.3.3-1]
 #[test]
 fn qos_2_takes_four_packets() {
     let mut wire = Wire::online(options(V3), &[]);
     let id = wire.publish(Qos::ExactlyOnce);
+    assert_eq!(wire.published(), [(id.get(), false)]);
     wire.serve(&Packet::Pubrec(ack(id.get(), reason::SUCCESS)));
-    assert_eq!(wire.sent(), [PacketType::Publish, PacketType::Pubrel]);
-    assert_eq!(wire.events(), []);
+    assert_eq!(wire.sent(), [PacketType::Pubrel]);
+    assert_eq!((wire.events(), wire.client.unanswered()), (vec![], 1));
     wire.serve(&Packet::Pubcomp(ack(id.get(), reason::SUCCESS)));
     assert_eq!(wire.events().len(), 1);
     assert_eq!(wire.client.unanswered(), 0);
 }
 
+// [MQTT-4.3.3-4] [MQTT-4.4.0-2]
 #[test]
 fn pubrec_with_an_error_ends_the_exchange() {
     let mut wire = Wire::online(options(V5), &[]);
@@ -46,9 +50,10 @@ fn pubrec_with_an_error_ends_the_exchange() {
     wire.serve(&Packet::Pubrec(ack(id.get(), reason::QUOTA_EXCEEDED)));
     assert_eq!(wire.sent(), [PacketType::Publish]);
     assert!(matches!(wire.events()[..], [Event::Published { code: reason::QUOTA_EXCEEDED, .. }]));
+    assert_eq!(wire.client.unanswered(), 0);
 }
 
-// [MQTT-3.3.4-7]
+// [MQTT-3.3.4-7] [MQTT-3.3.4-8] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.9.0-3]
 #[test]
 fn the_servers_receive_maximum_is_kept() {
     let mut wire = Wire::online(options(V5), &[Property::ReceiveMaximum(2)]);
@@ -59,9 +64,16 @@ fn the_servers_receive_maximum_is_kept() {
     // QoS 0 does not count.
     wire.publish(Qos::AtMostOnce);
     assert_eq!(wire.published(), [(0, false)]);
+    // Nor does anything else.
+    let plain = [SubscribeFilter { filter: "a", options: SubscribeOptions::default() }];
+    wire.client.subscribe(wire.now, &plain, &PropertiesBuf::new()).expect("legal");
+    wire.serve_publish(Qos::AtLeastOnce, Some(1), "t", &[]);
+    wire.client.tick(wire.now + 60_000);
+    assert_eq!(wire.sent(), [PacketType::Subscribe, PacketType::Puback, PacketType::Pingreq]);
 }
 
-// [MQTT-4.4.0-1] [MQTT-3.3.1-1]
+// [MQTT-3.1.2-23] [MQTT-3.3.1-1] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT3-2.3.1-3] [MQTT3-3.1.2-4]
+// [MQTT3-3.3.1-1] [MQTT3-4.1.0-1] [MQTT3-4.3.3-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]
 #[test]
 fn a_kept_session_resends_with_dup_in_order() {
     let mut wire = Wire::online(kept(V3), &[]);
@@ -69,6 +81,9 @@ fn a_kept_session_resends_with_dup_in_order() {
     let second = wire.publish(Qos::ExactlyOnce).get();
     let third = wire.publish(Qos::ExactlyOnce).get();
     wire.serve(&Packet::Pubrec(ack(second, reason::SUCCESS)));
+    wire.sent();
+    wire.client.tick(wire.now + 59_000);
+    assert_eq!(wire.sent(), [], "nothing is sent again while the connection stands");
     wire.client.closed();
     assert_eq!(wire.cause(), Cause::Transport);
     let offline = wire.publish(Qos::AtLeastOnce).get();
@@ -82,6 +97,7 @@ fn a_kept_session_resends_with_dup_in_order() {
     assert_eq!(seen, [(second, false), (first, true), (third, true), (offline, false)]);
 }
 
+// [MQTT-3.2.2-5] [MQTT3-3.1.2-6]
 #[test]
 fn a_server_that_forgot_gets_the_messages_anew() {
     let mut wire = Wire::online(kept(V5), &[]);
@@ -96,6 +112,7 @@ fn a_server_that_forgot_gets_the_messages_anew() {
     assert!(matches!(&done[..], [Event::Published { id, .. }] if id.get() == second));
 }
 
+// [MQTT-3.2.2-15]
 #[test]
 fn what_a_new_server_cannot_take_is_given_up() {
     let mut wire = Wire::new(options(V5));
@@ -112,6 +129,64 @@ fn what_a_new_server_cannot_take_is_given_up() {
     assert!(wire.client.publish(0, &small).is_ok());
 }
 
+// [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-17] [MQTT-3.3.2-9]: also for what was accepted before CONNACK.
+#[test]
+fn a_new_servers_limits_hold_for_what_waited() {
+    let limits = [Property::MaximumQos(1), Property::RetainAvailable(0), Property::TopicAliasMaximum(2)];
+    let mut wire = Wire::new(options(V5));
+    let message = NewMessage::new("t", b"").qos(Qos::AtLeastOnce);
+    let mut publish = |message: &NewMessage<'_>| wire.client.publish(0, message).expect("accepted");
+    let two = publish(&message.qos(Qos::ExactlyOnce));
+    let retained = publish(&NewMessage { retain: true, ..message });
+    let known = block(&[Property::ContentType("c"), Property::TopicAlias(2)]);
+    let unknown = block(&[Property::ContentType("c"), Property::TopicAlias(3)]);
+    for properties in [&known, &unknown] {
+        publish(&NewMessage { properties: properties.as_properties(), ..message });
+    }
+    wire.reconnect(false, &limits);
+    let answers: Vec<_> = wire
+        .events()
+        .into_iter()
+        .map(|event| match event {
+            Event::Published { id, code, .. } => (id, code),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(answers, [(two, reason::QOS_NOT_SUPPORTED), (retained, reason::RETAIN_NOT_SUPPORTED)]);
+    let mut sent = Vec::new();
+    wire.packets(&mut |packet| {
+        let Packet::Publish(publish) = packet else { panic!("{packet:?}") };
+        sent.push((String::from(publish.topic), PropertiesBuf::from(publish.properties)));
+    });
+    let topic = String::from("t");
+    assert_eq!(sent, [(topic.clone(), known), (topic, block(&[Property::ContentType("c")]))]);
+}
+
+// [MQTT-3.3.4-6]
+#[test]
+fn a_message_names_no_subscription() {
+    let mut wire = Wire::online(options(V5), &[]);
+    let numbered = block(&[Property::SubscriptionIdentifier(1)]);
+    let message = NewMessage { properties: numbered.as_properties(), ..NewMessage::new("t", b"") };
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+        let refused = wire.client.publish(0, &message.qos(qos));
+        assert!(matches!(refused, Err(Refused::PropertiesInvalid(_))));
+    }
+    assert_eq!(wire.sent(), []);
+}
+
+// [MQTT-3.3.2-7]
+#[test]
+fn aliases_of_the_application_end_with_the_connection() {
+    let mut wire = Wire::online(options(V5), &[Property::TopicAliasMaximum(1)]);
+    let alias = block(&[Property::TopicAlias(1)]);
+    let nameless = NewMessage { properties: alias.as_properties(), ..NewMessage::new("", b"") };
+    assert!(wire.client.publish(0, &nameless).is_ok());
+    let kept = wire.client.publish(0, &nameless.qos(Qos::AtLeastOnce));
+    assert_eq!(kept, Err(Refused::TopicInvalid), "it could not be sent again");
+}
+
+// [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-18] [MQTT-3.3.2-9]
 #[test]
 fn the_servers_limits_refuse_commands() {
     let limits = [
@@ -141,6 +216,8 @@ fn the_servers_limits_refuse_commands() {
     assert_eq!(wire.sent(), []);
 }
 
+// [MQTT-3.8.3-1] [MQTT-3.8.3-2] [MQTT-3.8.3-4] [MQTT-3.10.3-1] [MQTT-3.10.3-2] [MQTT3-3.8.3-1] [MQTT3-3.8.3-3]
+// [MQTT3-3.10.3-1] [MQTT3-3.10.3-2]
 #[test]
 fn subscribe_and_unsubscribe() {
     let mut wire = Wire::online(options(V5), &[]);
@@ -148,6 +225,14 @@ fn subscribe_and_unsubscribe() {
     let id = wire.client.subscribe(0, &[plain("a"), plain("b/#")], &PropertiesBuf::new()).expect("legal");
     assert_eq!(wire.client.subscribe(0, &[plain("b#")], &PropertiesBuf::new()), Err(Refused::FilterInvalid));
     assert_eq!(wire.client.subscribe(0, &[], &PropertiesBuf::new()), Err(Refused::FilterInvalid));
+    assert_eq!(wire.client.subscribe(0, &[plain("\0")], &PropertiesBuf::new()), Err(Refused::FilterInvalid));
+    let no_local = SubscribeOptions { no_local: true, ..SubscribeOptions::default() };
+    let shared = [SubscribeFilter { filter: "$share/g/a", options: no_local }];
+    assert_eq!(wire.client.subscribe(0, &shared, &PropertiesBuf::new()), Err(Refused::FilterInvalid));
+    for filters in [&[][..], &["\0"]] {
+        let refused = wire.client.unsubscribe(0, filters, &PropertiesBuf::new());
+        assert_eq!(refused, Err(Refused::FilterInvalid));
+    }
     wire.serve(&Packet::Suback(Suback { packet_id: id, properties: Default::default(), codes: &[0, 0x87] }));
     let codes = vec![reason::SUCCESS, reason::NOT_AUTHORIZED];
     assert_eq!(wire.events(), [Event::Subscribed { id, codes, properties: PropertiesBuf::new() }]);
@@ -158,21 +243,34 @@ fn subscribe_and_unsubscribe() {
     assert_eq!(wire.events(), [Event::Unsubscribed { id, codes, properties: PropertiesBuf::new() }]);
 }
 
+// [MQTT-3.2.2-17] [MQTT-3.2.2-18] [MQTT-3.3.2-7] [MQTT-3.3.2-9]
 #[test]
 fn aliases_outbound() {
     let wanted = Options { topic_aliases_max: 10, ..options(V5) };
     let mut wire = Wire::online(wanted, &[Property::TopicAliasMaximum(1)]);
-    let mut topics = Vec::new();
-    for topic in ["long/topic", "long/topic", "other"] {
-        wire.client.publish(0, &NewMessage::new(topic, b"")).expect("accepted");
-    }
-    wire.packets(&mut |packet| {
-        if let Packet::Publish(publish) = packet {
-            topics.push((String::from(publish.topic), publish.properties.iter().count()));
+    let topics = |wire: &mut Wire| {
+        let mut topics = Vec::new();
+        for topic in ["long/topic", "long/topic", "other"] {
+            wire.client.publish(0, &NewMessage::new(topic, b"")).expect("accepted");
         }
-    });
+        wire.packets(&mut |packet| {
+            if let Packet::Publish(publish) = packet {
+                topics.push((String::from(publish.topic), publish.properties.iter().count()));
+            }
+        });
+        topics
+    };
     let named = |topic: &str, properties| (String::from(topic), properties);
-    assert_eq!(topics, [named("long/topic", 1), named("", 1), named("other", 0)]);
+    let expected = [named("long/topic", 1), named("", 1), named("other", 0)];
+    assert_eq!(topics(&mut wire), expected);
+    wire.client.closed();
+    assert_eq!(wire.cause(), Cause::Transport);
+    wire.reconnect(false, &[Property::TopicAliasMaximum(1)]);
+    assert_eq!(topics(&mut wire), expected, "the next connection begins without aliases");
+    wire.client.closed();
+    assert_eq!(wire.cause(), Cause::Transport);
+    wire.reconnect(false, &[]);
+    assert!(topics(&mut wire).iter().all(|(topic, aliases)| !topic.is_empty() && *aliases == 0));
 }
 
 #[test]
@@ -187,6 +285,7 @@ fn what_is_kept_has_a_limit() {
     wire.publish(Qos::AtLeastOnce);
 }
 
+// [MQTT-2.2.1-3] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT3-2.3.1-2]
 #[test]
 fn packet_ids_go_round_without_meeting() {
     let mut wire = Wire::online(options(V3), &[]);

@@ -1,8 +1,9 @@
 //! What a server may not do, and what it is called.
 
 use super::*;
+use pondhawk_codec::{Kind, Malformed};
 
-/// What a server may not do, and what it is called.
+/// What a server may not do, and what it is called. [MQTT-4.13.2-1] [MQTT3-4.8.0-1]
 #[test]
 fn violations() {
     type Deed = Box<dyn Fn(&mut Wire)>;
@@ -14,6 +15,7 @@ fn violations() {
     let cases: Vec<(Deed, Violation)> = vec![
         (bytes(b"\x20\x03\x00\x00\x00"), Violation::ConnackTwice),
         (bytes(b"\xc0\x00"), Violation::NotFromServer(PacketType::Pingreq)),
+        (bytes(b"\xe1\x00"), Violation::Malformed(Malformed { kind: Kind::HeaderFlags, offset: 0 })),
         (bytes(b"\x10\x00"), Violation::NotFromServer(PacketType::Connect)),
         (bytes(b"\x90\x04\x00\x07\x00\x00"), Violation::AckUnasked(PacketType::Suback, id(7))),
         (bytes(b"\xb0\x04\x00\x07\x00\x00"), Violation::AckUnasked(PacketType::Unsuback, id(7))),
@@ -64,6 +66,7 @@ fn violations() {
     }
 }
 
+// [MQTT-3.2.2-4]
 #[test]
 fn violations_of_the_handshake() {
     let cases: [(&[u8], Version, Violation); 4] = [
@@ -84,7 +87,7 @@ fn violations_of_the_handshake() {
     assert_eq!(wire.violation(), Violation::NotFromServer(PacketType::Disconnect));
 }
 
-// [MQTT-3.1.2-24]
+// What we say of ourselves we hold against the server.
 #[test]
 fn a_packet_over_our_maximum_is_a_violation() {
     let told = Options { properties: block(&[Property::MaximumPacketSize(20)]), ..options(V5) };
