@@ -16,7 +16,7 @@ impl<H: Host> Shard<H> {
         self.end_delivery(index, ack.packet_id, Outbox::puback, fx)
     }
 
-    /// PUBREC: answered by PUBREL, unless the client refused the message. [MQTT-4.3.3-4]
+    /// PUBREC: answered by PUBREL, unless the client refused the message. [MQTT-4.3.3-4] [MQTT-4.8.2-6] [MQTT3-4.3.3-1]
     pub(crate) fn pubrec(
         &mut self,
         conn: ConnId,

@@ -18,7 +18,8 @@ use pondhawk_session::server::{Inbox, Millis, Outbox};
 
 impl<H: Host> Shard<H> {
     /// The session that the client gets, and whether it was there. `None` if no more may be made.
-    /// [MQTT-3.1.2-4] [MQTT-3.1.2-6]
+    /// [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.4-4] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    /// [MQTT3-3.1.2-4] [MQTT3-3.1.2-6] [MQTT3-3.1.4-3] [MQTT3-3.2.2-1] [MQTT3-3.2.2-2] [MQTT3-3.2.2-3]
     pub(crate) fn enter_session(
         &mut self,
         listener: u16,
@@ -26,6 +27,7 @@ impl<H: Host> Shard<H> {
         fx: &mut Effects,
     ) -> Option<(u32, bool)> {
         let expiry_s = self.session_expiry(entry);
+        // [MQTT-3.1.3-2] [MQTT3-3.1.3-2]
         let existing = self.by_client.get(entry.client_id).copied();
         if let Some(index) = existing {
             if !entry.connect.clean_start {
@@ -104,7 +106,8 @@ impl<H: Host> Shard<H> {
         self.settings.persistent_client_expiration_s.map_or(asked, |max| asked.min(max))
     }
 
-    /// The client has its session: CONNACK, then what waited for it. [MQTT-3.2.0-1]
+    /// The client has its session: one CONNACK, then what waited for it. [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.0-2]
+    /// [MQTT3-3.1.4-4] [MQTT3-3.2.0-1]
     pub(crate) fn connected(
         &mut self,
         conn: ConnId,
@@ -174,6 +177,7 @@ impl<H: Host> Shard<H> {
         let Some(rules) = settings.listeners.get(usize::from(state.listener)) else {
             return;
         };
+        // [MQTT-3.1.2-7] [MQTT3-3.1.2-8]
         state.will = entry.will(rules.mount_point.as_deref().unwrap_or_default());
         state.method = find_method(entry.connect).map(|(method, _)| method.into());
         let link = &mut state.link;
@@ -181,7 +185,7 @@ impl<H: Host> Shard<H> {
         let mut alias_max = 0;
         for property in entry.connect.properties {
             match property {
-                // [MQTT-3.3.4-9]
+                // [MQTT-3.3.4-9] [MQTT-4.9.0-1]
                 Property::ReceiveMaximum(n) => link.window = n.min(link.window),
                 Property::MaximumPacketSize(n) => link.packet_max = n,
                 Property::TopicAliasMaximum(n) => alias_max = n,
@@ -198,7 +202,9 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// The properties of CONNACK in Mosquitto's order.
+    /// The properties of CONNACK in Mosquitto's order. Response information, a reason string and user properties are
+    /// never among them, whatever the client asks for and takes. [MQTT-3.1.2-28] [MQTT-3.1.2-29] [MQTT-3.2.2-19]
+    /// [MQTT-3.2.2-20]
     fn connack_properties(&self, conn: ConnId, entry: &Entry<'_>) -> Result<PropertiesBuf, TooLarge> {
         let mut properties = PropertiesBuf::new();
         let settings = &self.settings;
@@ -221,6 +227,7 @@ impl<H: Host> Shard<H> {
             // [MQTT-3.1.3-7]
             properties.push(Property::AssignedClientIdentifier(entry.client_id))?;
         }
+        // [MQTT-4.12.0-5] [MQTT-4.12.0-6]
         if let Some((method, _)) = find_method(entry.connect) {
             properties.push(Property::AuthenticationMethod(method))?;
             if let Some(data) = entry.auth_data {
@@ -266,7 +273,7 @@ impl<H: Host> Shard<H> {
     }
 }
 
-/// The keep alive that is in force. [MQTT-3.1.2-21] [MQTT-3.2.2-22]
+/// The keep alive that is in force. [MQTT-3.2.2-22]
 fn keep_alive(entry: &Entry<'_>, max: u16) -> u16 {
     let asked = entry.connect.keep_alive;
     if max > 0 && (asked == 0 || asked > max) { max } else { asked }

@@ -31,7 +31,7 @@ use pondhawk_session::server::{Link, Violation};
 pub(crate) enum Refusal {
     /// With this code in CONNACK.
     Code(ReasonCode, &'static str),
-    /// Without a word, since no return code says it. [MQTT-3.2.2-6]
+    /// Without a word, since no return code says it. [MQTT3-3.2.2-6]
     Silent(&'static str),
 }
 
@@ -66,7 +66,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT-3.1.4-1]
+    /// [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT-3.1.4-1] [MQTT3-3.1.2-1] [MQTT3-3.1.2-2] [MQTT3-3.1.4-1]
     fn refuse_undecoded(&mut self, conn: ConnId, refused: ConnectRefused, fx: &mut Effects) {
         let version_5 = |code| (Version::V5, code);
         let answer = match refused {
@@ -96,6 +96,8 @@ impl<H: Host> Shard<H> {
         self.close(conn.index, fx);
     }
 
+    /// Nothing of the connection is read any more. [MQTT-3.1.3-8] [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT-3.2.2-7]
+    /// [MQTT-4.12.0-4] [MQTT3-3.1.3-9] [MQTT3-3.1.4-5] [MQTT3-3.2.2-5]
     pub(crate) fn turn_away(
         &mut self,
         conn: ConnId,
@@ -144,6 +146,7 @@ impl<H: Host> Shard<H> {
         self.check_will(rules, connect)
     }
 
+    /// Any id within the limit will do. [MQTT-3.1.3-5] [MQTT3-3.1.3-5]
     fn check_client_id(&self, rules: &ListenerSettings, connect: &Connect<'_>) -> Result<(), Refusal> {
         let settings = &self.settings;
         let refused = |why| Err(Refusal::Code(reason::CLIENT_ID_NOT_VALID, why));
@@ -155,7 +158,7 @@ impl<H: Host> Shard<H> {
         }
         let client_id = effective_client_id(rules, connect);
         if client_id.is_empty() {
-            // [MQTT-3.1.3-7] [MQTT-3.1.3-8]; MQTT 3.1 has no empty identifiers.
+            // [MQTT-3.1.3-6] [MQTT3-3.1.3-6] [MQTT3-3.1.3-7] [MQTT3-3.1.3-8]; MQTT 3.1 has no empty identifiers.
             let may_be_empty = match connect.version {
                 Version::V31 => false,
                 Version::V311 => connect.clean_start,
@@ -256,7 +259,7 @@ impl<H: Host> Shard<H> {
             Answer::Refuse(code) => {
                 self.turn_away(conn, &connect, Refusal::Code(*code, "not authorised"), fx);
             }
-            // Without a method there is nothing to go on with.
+            // Without a method there is nothing to go on with. [MQTT-4.12.0-6]
             Answer::Continue { .. } if asked.method.is_none() => {
                 let refusal = Refusal::Code(reason::NOT_AUTHORIZED, "not authorised");
                 self.turn_away(conn, &connect, refusal, fx);
@@ -342,6 +345,7 @@ impl<H: Host> Shard<H> {
     }
 
     /// A client identifier that nobody can guess and whose home is this shard. [MQTT-3.1.3-6] [MQTT-3.2.2-16]
+    /// [MQTT3-3.1.3-6]
     fn assign_client_id(&mut self, rules: &ListenerSettings) -> String {
         loop {
             let n = self.host.entropy();
@@ -362,7 +366,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// The connection that the client id has now, if any, must go. [MQTT-3.1.4-2] [MQTT-3.1.4-3]
+    /// The connection that the client id has now, if any, must go. [MQTT-3.1.4-3] [MQTT3-3.1.4-2]
     fn take_over(&mut self, client_id: &str, fx: &mut Effects) {
         let Some(index) = self.by_client.get(client_id) else {
             return;

@@ -70,22 +70,23 @@ impl<H: Host> Parts<'_, H> {
         if !session.may_see(view.topic) || !self.host.may_receive(&session.identity, view.topic) {
             return;
         }
-        // [MQTT-3.8.4-6] [MQTT-3.8.4-8]
+        // [MQTT-3.8.4-8] [MQTT-4.8.2-3] [MQTT3-3.8.4-6]
         let qos = if self.settings.upgrade_outgoing_qos {
             subscription.qos
         } else {
             subscription.qos.min(view.qos)
         };
-        // [MQTT-3.3.1-9] [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+        // [MQTT-3.3.1-12] [MQTT-3.3.1-13] [MQTT3-3.3.1-9]
         let retain = subscription.retain_as_published && view.retain;
         let delivery = Delivery { qos, retain, ids };
         match (session.conn, qos) {
-            // What waits in front of it may be of QoS 0 too, and of the same topic. [MQTT-4.6.0-6]
+            // What waits in front of it may be of QoS 0 too, and of the same topic. [MQTT-4.6.0-5] [MQTT3-4.6.0-6]
             (Some(_), Qos::AtMostOnce)
                 if self.settings.queue_qos0_messages && session.outbox.queue_len() > 0 =>
             {
                 self.queue(message, index, delivery, fx);
             }
+            // No window holds it back. [MQTT-3.3.4-10] [MQTT-4.9.0-3]
             (Some(conn), Qos::AtMostOnce) => self.send_qos0(message, (index, conn), &delivery, fx),
             (Some(conn), _) => self.send_acked(message, (index, conn), delivery, fx),
             (None, Qos::AtMostOnce) if !self.settings.queue_qos0_messages => {}
@@ -160,7 +161,8 @@ impl<H: Host> Parts<'_, H> {
         }
     }
 
-    /// For a session whose client is away, or must take other things first. [MQTT-3.1.2-5]
+    /// For a session whose client is away, or must take other things first. [MQTT-4.5.0-1]
+    /// [MQTT3-3.1.2-5] [MQTT3-4.5.0-1]
     fn queue(&mut self, message: &mut Lazy<'_>, index: u32, delivery: Delivery, fx: &mut Effects) {
         let settings = self.settings;
         let Some(session) = self.sessions.get_mut(index) else {

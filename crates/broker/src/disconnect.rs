@@ -14,7 +14,7 @@ use pondhawk_codec::{Packet, PacketType, Properties, Property, Version};
 use pondhawk_session::server::Violation;
 
 impl<H: Host> Shard<H> {
-    /// DISCONNECT from the client. [MQTT-3.14.4-3]
+    /// DISCONNECT from the client. [MQTT-3.14.4-3] [MQTT3-3.14.4-3]
     pub(crate) fn disconnect(
         &mut self,
         conn: ConnId,
@@ -41,7 +41,7 @@ impl<H: Host> Shard<H> {
             session.expiry_s = expiry_s.min(max.unwrap_or(u32::MAX));
         }
         self.note_packet(index, false, "DISCONNECT");
-        // [MQTT-3.1.2-10] [MQTT-3.14.4-3]
+        // [MQTT-3.1.2-10] [MQTT-3.14.4-3] [MQTT3-3.1.2-10] [MQTT3-3.14.4-3]
         if packet.code == reason::SUCCESS
             && let Some(state) = self.conns.get_mut(conn.index)
             && state.will.take().is_some()
@@ -53,7 +53,8 @@ impl<H: Host> Shard<H> {
         Ok(())
     }
 
-    /// The client broke a rule: it is told in MQTT 5.0, and its connection ends. [MQTT-4.8.0-1] [MQTT-4.13.1-1]
+    /// The client broke a rule: it is told in MQTT 5.0, and its connection ends. [MQTT-4.13.1-1]
+    /// [MQTT-3.14.1-1] [MQTT-4.13.2-1] [MQTT3-4.8.0-1]
     pub(crate) fn punish(&mut self, conn: ConnId, violation: Violation, fx: &mut Effects) {
         let Some(state) = self.conns.get(conn.index) else {
             return;
@@ -69,6 +70,7 @@ impl<H: Host> Shard<H> {
     }
 
     /// DISCONNECT to the client, which exists in MQTT 5.0 only and after CONNACK only. [MQTT-3.14.0-1]
+    /// It has no properties. [MQTT-3.14.2-2] [MQTT-3.14.2-3] [MQTT-3.14.2-4]
     pub(crate) fn say_disconnect(&mut self, index: u32, code: ReasonCode, fx: &mut Effects) {
         let durable = self.holds.durable();
         let Some(conn) = self.conns.get_mut(index) else { return };
@@ -79,7 +81,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// A CONNACK that refuses. [MQTT-3.2.2-4] [MQTT-3.2.2-6]
+    /// A CONNACK that refuses, without properties. [MQTT-3.2.2-6] [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT3-3.2.2-4]
     pub(crate) fn refuse(&mut self, index: u32, code: ReasonCode, fx: &mut Effects) {
         let Some(conn) = self.conns.get(index) else { return };
         let code = match conn.link.version {
@@ -90,7 +92,8 @@ impl<H: Host> Shard<H> {
         self.send(index, &Packet::Connack(connack), fx);
     }
 
-    /// Separates a connection from its session, if it has one: will, expiry, log. Idempotent.
+    /// Separates a connection from its session, if it has one: will, expiry, log. Idempotent. Nothing goes out to a
+    /// connection without a session. [MQTT-3.14.4-1] [MQTT-3.14.4-2]
     pub(crate) fn finish(&mut self, index: u32, how: Ended<'_>, fx: &mut Effects) {
         let Some(conn) = self.conns.get_mut(index) else {
             return;

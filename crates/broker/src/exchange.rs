@@ -13,7 +13,7 @@ use pondhawk_codec::{Frame, Packet, PropertiesBuf, Property, Version};
 use pondhawk_session::server::Violation;
 
 impl<H: Host> Shard<H> {
-    /// AUTH or DISCONNECT, and nothing else, may come during an exchange. [MQTT-3.1.2-30] [MQTT-4.12.0-3]
+    /// AUTH or DISCONNECT, and nothing else, may come during an exchange.
     pub(crate) fn continue_exchange(
         &mut self,
         conn: ConnId,
@@ -51,7 +51,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// AUTH on a connected client: it authenticates again. [MQTT-4.12.1-1]
+    /// AUTH on a connected client: it authenticates again.
     pub(crate) fn reauthenticate(
         &mut self,
         conn: ConnId,
@@ -113,7 +113,8 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// [MQTT-4.12.0-2] [MQTT-4.12.0-5]
+    /// Method and data, and nothing that could be too much. [MQTT-3.15.2-2] [MQTT-3.15.2-3] [MQTT-4.12.0-2]
+    /// [MQTT-4.12.0-5]
     pub(crate) fn send_auth(
         &mut self,
         index: u32,
@@ -159,7 +160,7 @@ fn exchange_step(
         Property::AuthenticationMethod(method) => Some(method),
         _ => None,
     });
-    // [MQTT-4.12.0-7]
+    // A client without a method has nothing to say here.
     let method = method.filter(|method| given == Some(*method)).ok_or(Violation::AuthMethod)?;
     if auth.code != wanted {
         return Err(Violation::AuthMethod);

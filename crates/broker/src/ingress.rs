@@ -79,6 +79,7 @@ impl<H: Host> Shard<H> {
         }
         let refused = self.refusal(index, &view);
         self.note_received(index, publish, name, refused.is_some());
+        // [MQTT-3.3.4-1] [MQTT3-3.3.4-1]
         match publish.packet_id {
             Some(id) if publish.qos == Qos::ExactlyOnce => {
                 self.receive_qos2((conn, index), (id, version), &view, refused, fx)
@@ -107,7 +108,7 @@ impl<H: Host> Shard<H> {
                 self.send_ack((conn.index, packet_type), id, reason::QUOTA_EXCEEDED, fx);
             }
             Some(_) => {
-                // Before MQTT 5.0 only the end of the connection says that a message was not taken. [MQTT-4.8.0-2]
+                // Before MQTT 5.0 only the end of the connection says that a message was not taken. [MQTT3-4.8.0-2]
                 self.finish(conn.index, Ended::Error("memory_limit is reached"), fx);
                 self.close(conn.index, fx);
             }
@@ -128,7 +129,7 @@ impl<H: Host> Shard<H> {
         Ok(())
     }
 
-    /// Why the message is acknowledged but not routed, if so. [MQTT-3.3.5-2]
+    /// Why the message is acknowledged but not routed, if so. [MQTT3-3.3.5-2]
     fn refusal(&self, index: u32, view: &MessageRef<'_>) -> Option<ReasonCode> {
         let session = self.sessions.get(index)?;
         if is_reserved(view.topic) || !self.host.may_publish(&session.identity, view.topic) {
@@ -144,7 +145,7 @@ impl<H: Host> Shard<H> {
         None
     }
 
-    /// [MQTT-4.3.2-2] [MQTT-4.3.2-4]
+    /// PUBACK, after which the id is a new message's. [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT3-4.3.2-2]
     fn accept_qos1(
         &mut self,
         (conn, index): (ConnId, u32),
@@ -169,7 +170,7 @@ impl<H: Host> Shard<H> {
         self.end_charged_hold(token, (conn, view.size()), fx);
     }
 
-    /// A QoS 2 message is kept until PUBREL. [MQTT-4.3.3-2] [MQTT-4.3.3-10]
+    /// A QoS 2 message is kept until PUBREL. [MQTT-4.3.3-8] [MQTT-4.3.3-10] [MQTT3-4.3.3-2]
     fn receive_qos2(
         &mut self,
         (conn, index): (ConnId, u32),
@@ -192,13 +193,14 @@ impl<H: Host> Shard<H> {
             self.end_charged_hold(token, (conn, 0), fx);
             return Ok(());
         }
-        // [MQTT-3.3.4-7]; before MQTT 5.0 only the packet ids limit it.
+        // Our receive maximum; before MQTT 5.0 only the packet ids limit it.
         if version == Version::V5 && session.inbox.len() >= window {
             return Err(Violation::ReceiveMaximum);
         }
         if session.inbox.bytes() + view.topic.len() + view.payload.len() > bytes_max {
             return Err(Violation::InboxFull);
         }
+        // Nothing is kept of it: the id is a new message's. [MQTT-4.3.3-9]
         if let Some(code) = refused {
             self.send_ack(target, id, code, fx);
             return Ok(());
@@ -231,6 +233,9 @@ impl<H: Host> Shard<H> {
         code: ReasonCode,
         fx: &mut Effects,
     ) {
+        // The publisher's id [MQTT-2.2.1-5] [MQTT3-2.3.1-6], and neither a reason string nor a user property.
+        // [MQTT-3.1.2-29] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3]
+        // [MQTT-3.7.2-2] [MQTT-3.7.2-3]
         let ack = Ack::new(id, code);
         let packet = match packet_type {
             PacketType::Puback => Packet::Puback(ack),
@@ -290,7 +295,7 @@ impl<H: Host> Shard<H> {
 }
 
 /// Takes alias and expiry out of a PUBLISH's properties; `block` gets the others if there were such.
-/// [MQTT-3.3.2-4] [MQTT-3.3.2-17] [MQTT-3.3.2-18]
+/// [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]
 fn read_properties(
     publish: &Publish<'_>,
     user_max: usize,

@@ -14,6 +14,7 @@ use pondhawk_session::server::{Message, Violation};
 
 impl<H: Host> Shard<H> {
     /// PUBREL: the message goes out now, if its publisher may still publish it. [MQTT-4.3.3-11]
+    /// [MQTT-4.3.3-12] [MQTT-4.3.3-13] [MQTT3-4.3.3-2]
     pub(crate) fn pubrel(
         &mut self,
         conn: ConnId,

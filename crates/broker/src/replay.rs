@@ -35,7 +35,7 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn new(filter: Arc<str>, subscription: Subscription) -> Self {
-        // [MQTT-3.3.1-8]: they are sent with RETAIN 1, whatever the subscription says of others.
+        // [MQTT3-3.3.1-8]: they are sent with RETAIN 1, whatever the subscription says of others.
         let subscription = Subscription { retain_as_published: true, ..subscription };
         Replay { filter, subscription, shard: 0, after: None, cancelled: false }
     }
@@ -241,7 +241,7 @@ impl<H: Host> Shard<H> {
         replays.runnable.push_back(replays.last);
     }
 
-    /// The session has no such subscription any more. [MQTT-3.10.4-2]
+    /// The session has no such subscription any more. [MQTT-3.10.4-2] [MQTT3-3.10.4-2]
     pub(crate) fn cancel_replay(&mut self, index: u32, filter: &str) {
         let number = self.sessions.get(index).and_then(|session| session.replay);
         let Some(number) = number else { return };

@@ -67,7 +67,7 @@ impl Retained {
         self.bytes
     }
 
-    /// Stores a message in place of the topic's last one. [MQTT-3.3.1-5]
+    /// Stores a message in place of the topic's last one. [MQTT-3.3.1-5] [MQTT3-3.3.1-5] [MQTT3-3.3.1-7]
     pub(crate) fn set(&mut self, message: Arc<Message>) {
         self.remove(message.topic());
         self.bytes += message.size();
@@ -78,7 +78,7 @@ impl Retained {
         self.by_topic.contains_key(topic)
     }
 
-    /// Deletes the topic's message, if it has one. [MQTT-3.3.1-10]
+    /// Deletes the topic's message, if it has one. [MQTT-3.3.1-6] [MQTT3-3.3.1-10]
     pub(crate) fn remove(&mut self, topic: &str) -> bool {
         let Some((old, ())) = self.by_topic.remove_entry(topic) else {
             return false;

@@ -92,6 +92,7 @@ impl<H: Host> Shard<H> {
         let mut message = Lazy::new(view, given);
         self.deliver_routed(&mut message, fx);
         let mut remote = self.routing.remote;
+        // Without the flag the retained messages stay as they are. [MQTT-3.3.1-8] [MQTT3-3.3.1-12]
         if view.retain {
             let home = self.homes.of_topic(view.topic);
             if home == self.id {
@@ -131,6 +132,7 @@ impl<H: Host> Shard<H> {
         }
         if self.settings.allow_duplicate_messages {
             let mut parts = self.delivery_parts();
+            // [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-5] [MQTT3-3.3.5-1]
             for (session, subscription) in &recipients {
                 parts.deliver(message, *session, (subscription, ids_of(subscription)), fx);
             }
@@ -156,7 +158,7 @@ impl<H: Host> Shard<H> {
     }
 
     /// One copy a session: the highest QoS of its subscriptions, and all their identifiers.
-    /// [MQTT-3.3.5-1] [MQTT-3.3.4-4]
+    /// [MQTT-3.3.4-2] [MQTT-3.3.4-4] [MQTT3-3.3.5-1]
     fn deliver_merged(
         &mut self,
         message: &mut Lazy<'_>,
@@ -285,7 +287,8 @@ impl<H: Host> Shard<H> {
         !over(max, messages + 1) && !over(bytes_max, bytes + size) || self.retained.contains(view.topic)
     }
 
-    /// Stores or deletes the topic's retained message. [MQTT-3.3.1-5] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+    /// Stores or deletes the topic's retained message. [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7] [MQTT3-3.3.1-5]
+    /// [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
     fn retain(&mut self, message: &Arc<Message>, fx: &mut Effects) {
         let (messages, bytes) = (self.retained.len(), self.retained.bytes());
         let record = if message.payload_len() == 0 {

@@ -164,6 +164,7 @@ impl<H: Host> Shard<H> {
             self.drop_subscription(index, filter, fx);
         }
         // The will is sent when the session ends, if not before. [MQTT-3.1.2-8]
+        // Its retained messages are not the session's. [MQTT3-3.1.2-7]
         if let Some((_, will)) = will {
             self.publish_will(index, &will, fx);
         }
@@ -186,6 +187,7 @@ impl<H: Host> Shard<H> {
     }
 
     /// The connection is gone: keep the session for its expiry, or end it. [MQTT-3.1.2-23]
+    /// [MQTT3-3.1.2-4] [MQTT3-3.1.2-6] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
     pub(crate) fn leave_session(&mut self, index: u32, fx: &mut Effects) {
         let now = self.now;
         let id = self.session_id(index);
@@ -213,6 +215,7 @@ impl<H: Host> Shard<H> {
         let Some(session) = self.sessions.lookup(id.index, id.generation) else {
             return;
         };
+        // [MQTT-4.1.0-1] [MQTT-4.1.0-2]
         if session.conn.is_none() && now >= session.expires_at {
             self.counters.clients_expired += 1;
             self.end_session(id.index, fx);

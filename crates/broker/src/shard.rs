@@ -403,6 +403,7 @@ impl<H: Host> Shard<H> {
         let Some(session) = state.session else {
             return Ok(());
         };
+        // [MQTT-3.1.0-2] [MQTT3-3.1.0-2]
         if frame.packet_type == PacketType::Connect {
             return Err(Violation::SecondConnect);
         }
@@ -414,6 +415,7 @@ impl<H: Host> Shard<H> {
             Packet::Pubcomp(ack) => self.pubcomp(session, &ack, fx),
             Packet::Subscribe(packet) => self.subscribe(conn, session, &packet, fx),
             Packet::Unsubscribe(packet) => self.unsubscribe(conn, session, &packet, fx),
+            // [MQTT-3.12.4-1] [MQTT3-3.12.4-1]
             Packet::Pingreq => {
                 self.note_packet(session, false, "PINGREQ");
                 self.note_packet(session, true, "PINGRESP");
@@ -488,7 +490,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// Silence for one and a half times the keep alive ends the connection. [MQTT-3.1.2-24] [MQTT-3.1.2-22]
+    /// Silence for one and a half times the keep alive ends the connection. [MQTT-3.1.2-22] [MQTT3-3.1.2-24]
     fn keep_alive_timer(&mut self, conn: ConnId, fx: &mut Effects) {
         let now = self.now;
         let Some(state) = self.conns.lookup(conn.index, conn.generation) else {

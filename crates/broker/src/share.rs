@@ -13,7 +13,8 @@ use alloc::vec::Vec;
 use pondhawk_codec::topic::SubscriptionFilter;
 
 impl Group {
-    /// The next member in turn, preferring those that are connected.
+    /// The next member in turn, preferring those that are connected. The message is that member's, and nobody
+    /// else's later. [MQTT-4.8.2-4] [MQTT-4.8.2-5]
     pub(crate) fn pick(&mut self) -> Option<Member> {
         let len = self.members.len();
         let in_turn = (0..len).map(|step| (self.next + step) % len);

@@ -44,7 +44,8 @@ pub(crate) enum AfterInterest {
 }
 
 impl<H: Host> Shard<H> {
-    /// SUBSCRIBE. [MQTT-3.8.4-1] [MQTT-3.8.4-5]
+    /// SUBSCRIBE: its filters one after the other, as if each stood alone. [MQTT-3.8.4-1] [MQTT-3.8.4-5] [MQTT-3.8.4-6]
+    /// [MQTT-3.9.3-1] [MQTT3-3.8.4-1] [MQTT3-3.8.4-4] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1]
     pub(crate) fn subscribe(
         &mut self,
         conn: ConnId,
@@ -126,6 +127,7 @@ impl<H: Host> Shard<H> {
         let max_qos = self.settings.listeners.get(usize::from(listener)).map(|rules| rules.max_qos);
         let subscription = Subscription {
             id,
+            // Granted, whatever is announced. [MQTT-3.2.2-10] [MQTT-3.8.4-7]
             qos: max_qos.map_or(one.options.qos, |max| one.options.qos.min(max)),
             no_local: one.options.no_local,
             retain_as_published: one.options.retain_as_published,
@@ -137,6 +139,7 @@ impl<H: Host> Shard<H> {
         let granted = SubscribeOptions { qos: subscription.qos, ..one.options };
         self.persist_subscription(index, (&filter, granted.to_byte(), id), fx);
         // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; shared subscriptions get none.
+        // [MQTT-3.8.4-4] [MQTT3-3.3.1-6] [MQTT3-3.8.4-3]
         let wanted = match one.options.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => new,
@@ -168,7 +171,7 @@ impl<H: Host> Shard<H> {
         None
     }
 
-    /// [MQTT-3.8.4-3]
+    /// [MQTT-3.8.4-3] [MQTT-3.8.4-4] [MQTT3-3.8.4-3]
     fn subscribe_plain(
         &mut self,
         index: u32,
@@ -226,6 +229,7 @@ impl<H: Host> Shard<H> {
                     return;
                 }
                 self.note_packet(session.index, true, "SUBACK");
+                // [MQTT-2.2.1-6] [MQTT-3.8.4-2] [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT3-2.3.1-7] [MQTT3-3.8.4-2]
                 let suback = Suback { packet_id, properties: Properties::EMPTY, codes: &codes };
                 self.send(conn.index, &Packet::Suback(suback), fx);
                 for (replay, again) in replays {
@@ -235,7 +239,8 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// UNSUBSCRIBE. [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+    /// UNSUBSCRIBE. [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT3-3.10.4-4] [MQTT3-3.10.4-5]
+    /// [MQTT3-3.10.4-6]
     pub(crate) fn unsubscribe(
         &mut self,
         conn: ConnId,
@@ -259,6 +264,7 @@ impl<H: Host> Shard<H> {
             }
         }
         self.note_packet(index, true, "UNSUBACK");
+        // [MQTT-2.2.1-6] [MQTT-3.11.2-1] [MQTT-3.11.2-2] [MQTT3-2.3.1-7]
         let unsuback = Unsuback { packet_id: packet.packet_id, properties: Properties::EMPTY, codes: &codes };
         let at = self.conns.get(conn.index).map_or(0, |state| state.out.len());
         self.send(conn.index, &Packet::Unsuback(unsuback), fx);
@@ -268,7 +274,8 @@ impl<H: Host> Shard<H> {
         Ok(())
     }
 
-    /// [MQTT-3.10.4-1] [MQTT-3.10.4-2]
+    /// What is in flight or queued stays with the session. [MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-3]
+    /// [MQTT3-3.10.4-1] [MQTT3-3.10.4-2] [MQTT3-3.10.4-3]
     fn unsubscribe_one(&mut self, index: u32, filter: &Arc<str>, fx: &mut Effects) -> bool {
         let Some(session) = self.sessions.get_mut(index) else {
             return false;

@@ -10,7 +10,7 @@ use pondhawk_session::server::Millis;
 pub(crate) enum Timer {
     /// CONNECT or authentication must be done.
     Connect(ConnId),
-    /// Something must have been heard. [MQTT-3.1.2-24]
+    /// Something must have been heard. [MQTT-3.1.2-22] [MQTT3-3.1.2-24]
     KeepAlive(ConnId),
     /// An absent session ends. [MQTT-4.1.0-2]
     SessionExpiry(SessionId),

@@ -211,14 +211,15 @@ impl Trie {
         }
     }
 
-    /// Calls `visit` with every entry whose filter matches `topic`. [MQTT-3.3.2-3]
+    /// Calls `visit` with every entry whose filter matches `topic`, byte for byte. [MQTT-3.3.2-3]
+    /// [MQTT-4.7.3-4] [MQTT3-3.3.2-3] [MQTT3-3.8.3-2] [MQTT3-4.7.3-4]
     pub(crate) fn for_each_match(&mut self, topic: &str, mut visit: impl FnMut(&mut Entry)) {
         let mut levels = core::mem::take(&mut self.levels);
         let mut stack = core::mem::take(&mut self.stack);
         split(topic, &mut levels);
         stack.push((ROOT, 0));
         while let Some((node, depth)) = stack.pop() {
-            // Wildcards at the front do not match topics that begin with `$`. [MQTT-4.7.2-1]
+            // Wildcards at the front do not match topics that begin with `$`. [MQTT-4.7.2-1] [MQTT3-4.7.2-1]
             let wildcards = depth > 0 || !topic.starts_with('$');
             let (plus, hash, children) = {
                 let node = &self.nodes[node as usize];

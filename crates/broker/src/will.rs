@@ -42,7 +42,7 @@ impl Will {
             match property {
                 Property::WillDelayInterval(seconds) => delay_s = seconds,
                 Property::MessageExpiryInterval(seconds) => expiry_s = Some(seconds),
-                // It was decoded, so its strings are short enough to be encoded.
+                // It was decoded, so its strings are short enough to be encoded. The order stays. [MQTT-3.1.3-10]
                 other => drop(rest.push(other)),
             }
         }
@@ -64,7 +64,7 @@ impl Will {
             properties: &self.properties,
             payload: &self.payload,
             qos: self.qos,
-            // [MQTT-3.1.2-16] [MQTT-3.1.2-17]
+            // [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17]
             retain: self.retain,
             expires_at: self.expiry_s.map_or(NEVER, |seconds| now + u64::from(seconds) * 1000),
             origin: Origin(0),
@@ -75,7 +75,8 @@ impl Will {
 
 impl<H: Host> Shard<H> {
     /// The connection of session `index` ended without DISCONNECT 0x00: its will is published now, or after
-    /// its delay or at the session's end, whichever comes first. [MQTT-3.1.2-8]
+    /// its delay or at the session's end, whichever comes first. [MQTT-3.1.2-8] [MQTT3-3.1.2-8]
+    /// A client without a will has none to publish. [MQTT3-3.1.2-12]
     pub(crate) fn will_due(&mut self, index: u32, will: Arc<Will>, fx: &mut Effects) {
         let now = self.now;
         let id = self.session_id(index);
@@ -126,6 +127,7 @@ impl<H: Host> Shard<H> {
         if session.will.as_ref().is_some_and(|(at, _)| *at <= now)
             && let Some((_, will)) = session.will.take()
         {
+            // Once. [MQTT-3.1.2-10] [MQTT3-3.1.2-10]
             self.publish_will(id.index, &will, fx);
         }
     }

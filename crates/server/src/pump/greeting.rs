@@ -44,7 +44,7 @@ impl<H: Ruled> Pump<H> {
     fn judge(&self, listener: u16, bytes: &[u8]) -> Verdict {
         let frame = match frame::next(bytes, self.settings.max_connect_packet_size as usize) {
             Ok(Step::Frame(frame)) if frame.packet_type == PacketType::Connect => frame,
-            // The first byte is enough to see that it is something else. [MQTT-3.1.0-1]
+            // The first byte is enough to see that it is something else. [MQTT-3.1.4-1] [MQTT3-3.1.4-1]
             Ok(Step::Need(_))
                 if bytes.first().is_none_or(|first| *first == PacketType::Connect.first_byte()) =>
             {

@@ -1,7 +1,7 @@
 //! QoS 2 messages from the client, between PUBLISH and PUBREL.
 //!
 //! A message is kept here and routed when PUBREL releases it, so that it is routed exactly once however often
-//! the client repeats either packet. [MQTT-4.3.3-2]
+//! the client repeats either packet. [MQTT-4.3.3-10] [MQTT3-4.3.3-2]
 
 use super::Message;
 use alloc::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl Inbox {
     }
 
     /// PUBREL: the message to route now, or `None` if the id is unknown. Afterwards the id means a new message.
-    /// [MQTT-4.3.3-12]
+    /// [MQTT-4.3.3-12] [MQTT-4.3.3-13] [MQTT3-4.3.3-2]
     pub fn release(&mut self, id: PacketId) -> Option<Arc<Message>> {
         let message = self.held.remove(&id)?;
         self.bytes -= message.size();
@@ -75,6 +75,7 @@ mod tests {
     use crate::server::{MessageRef, NEVER, Origin};
     use pondhawk_codec::Qos;
 
+    // [MQTT-4.3.3-10] [MQTT-4.3.3-12] [MQTT3-4.3.3-2]
     #[test]
     fn repeats_are_kept_once() {
         let message = |payload: &[u8]| {

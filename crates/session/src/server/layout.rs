@@ -95,6 +95,7 @@ impl Layouts {
         if self.slots[index].len == 0 {
             let start = self.frames.len();
             let header = PublishHeader {
+                // Whatever the publisher said. [MQTT-3.3.1-3] [MQTT-4.3.1-1] [MQTT3-3.3.1-3] [MQTT3-4.3.1-1]
                 dup: false,
                 qos: delivery.qos,
                 retain: delivery.retain,
@@ -247,6 +248,7 @@ mod tests {
         }
     }
 
+    // [MQTT-3.1.2-24]
     #[test]
     fn what_the_client_cannot_take_is_not_sent() {
         let message = view(b"0123456789", NEVER);

@@ -101,6 +101,7 @@ impl Link {
     }
 
     /// How `topic` goes to the client: the first topics get the aliases. [MQTT-3.1.2-26] [MQTT-3.1.2-27]
+    /// [MQTT-3.3.2-11]
     pub fn alias_out(&mut self, topic: &str) -> AliasOut {
         if self.aliases_out_max == 0 {
             return AliasOut::None;
@@ -141,6 +142,7 @@ mod tests {
         }
     }
 
+    // [MQTT-3.3.2-12]
     #[test]
     fn inbound_aliases() {
         let mut link = Link::new(Version::V5);
@@ -161,6 +163,7 @@ mod tests {
         assert_eq!(link.resolve(&publish(""), Some(2), &mut scratch), Ok("b"));
     }
 
+    // [MQTT-3.1.2-26] [MQTT-3.1.2-27] [MQTT-3.3.2-11]
     #[test]
     fn outbound_aliases_go_to_the_first_topics() {
         let mut link = Link::new(Version::V5);

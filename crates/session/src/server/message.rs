@@ -29,7 +29,8 @@ pub struct Source {
 pub struct MessageRef<'a> {
     /// The topic name, with the listener's mount point in front.
     pub topic: &'a str,
-    /// The properties to pass on, in the publisher's order, without alias, expiry and subscription ids.
+    /// The properties to pass on, in the publisher's order, without alias, expiry and subscription ids. [MQTT-3.3.2-4]
+    /// [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]
     pub properties: &'a [u8],
     /// The payload.
     pub payload: &'a [u8],
@@ -167,6 +168,7 @@ mod tests {
         assert_eq!((message.size(), message.payload_len()), (10, 5));
     }
 
+    // [MQTT-3.3.2-5] [MQTT-3.3.2-6]
     #[test]
     fn expiry_counts_down_in_whole_seconds() {
         let message = message(10_000);

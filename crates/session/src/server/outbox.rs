@@ -24,7 +24,7 @@ use pondhawk_codec::{PacketId, Qos};
 /// How one recipient gets a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// QoS: the lower of published and granted. [MQTT-3.8.4-8]
+    /// QoS: the lower of published and granted. [MQTT-3.8.4-8] [MQTT3-3.8.4-6]
     pub qos: Qos,
     /// The retain flag to send.
     pub retain: bool,
@@ -97,10 +97,10 @@ enum State {
 struct Inflight {
     seq: Seq,
     state: State,
-    /// Sent on an earlier connection, so a resend sets DUP. [MQTT-3.3.1-1]
+    /// Sent on an earlier connection, so a resend sets DUP. [MQTT-3.3.1-1] [MQTT3-3.3.1-1]
     sent_before: bool,
     delivery: Delivery,
-    /// Dropped at PUBREC: from there on only the id counts.
+    /// Dropped at PUBREC: from there on only the id counts. [MQTT-4.3.3-6] [MQTT3-4.3.3-1]
     message: Option<Arc<Message>>,
 }
 
@@ -166,7 +166,7 @@ pub enum Next {
 /// What a PUBREC asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PubrecOutcome {
-    /// Answer PUBREL. [MQTT-4.3.3-4]
+    /// Answer PUBREL. [MQTT-4.3.3-4] [MQTT3-4.3.3-1]
     Release {
         /// The number of the message.
         seq: Seq,
@@ -185,7 +185,7 @@ pub struct WrongAck;
 
 impl Outbox {
     /// Takes a message for the client: to be sent at once if `online` and fewer than `window` are in flight,
-    /// else to be queued within `limits`.
+    /// else to be queued within `limits`. [MQTT-4.5.0-1] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT3-4.5.0-1]
     pub fn offer(
         &mut self,
         (message, delivery): (Arc<Message>, Delivery),
@@ -218,7 +218,7 @@ impl Outbox {
         Offered::Queued(numbered.then_some(seq))
     }
 
-    /// The next thing to send, while fewer than `window` are in flight. `keep` says whether a message may
+    /// The next thing to send, while fewer than `window` are in flight. [MQTT-3.3.4-9] `keep` says whether a message may
     /// still go out (its second argument: it was sent before).
     pub fn poll(
         &mut self,
@@ -312,13 +312,14 @@ impl Outbox {
     }
 
     /// A new connection resumes the session: everything in flight is to be sent again, in the same order.
-    /// [MQTT-4.4.0-1] [MQTT-4.6.0-1]
+    /// [MQTT-4.4.0-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]
     pub fn resume(&mut self) {
         // There are at most 65,535 ids.
         self.unsent = self.inflight.len() as u16;
     }
 
     /// PUBACK: the message that it ended, or `None` if the id is unknown.
+    /// [MQTT-4.3.2-3] [MQTT-4.4.0-2] [MQTT3-4.3.2-1]
     ///
     /// # Errors
     /// [`WrongAck`] if the message is of QoS 2.
@@ -332,7 +333,7 @@ impl Outbox {
         Ok(self.remove(index))
     }
 
-    /// PUBREC, which `refused` the message if its reason code is an error.
+    /// PUBREC, which `refused` the message if its reason code is an error. [MQTT-4.3.3-3] [MQTT-4.3.3-4]
     ///
     /// # Errors
     /// [`WrongAck`] if the message is of QoS 1.
@@ -354,6 +355,7 @@ impl Outbox {
     }
 
     /// PUBCOMP: the message that it ended, or `None` if the id is unknown.
+    /// [MQTT-4.3.3-5] [MQTT3-4.3.3-1]
     ///
     /// # Errors
     /// [`WrongAck`] if the message has not been released by PUBREL.
@@ -431,7 +433,7 @@ impl Outbox {
     }
 
     /// True unless the number's id may still mean an older message: then that must be acknowledged first.
-    /// [MQTT-2.2.1-4]
+    /// [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT3-2.3.1-4]
     fn is_free(&self, seq: Seq) -> bool {
         self.inflight.front().is_none_or(|front| seq.0 - front.seq.0 < IDS)
     }

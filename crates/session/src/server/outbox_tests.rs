@@ -52,6 +52,7 @@ fn window_then_queue_then_drop() {
     assert_eq!(outbox.puback(id(2)), Ok(None));
 }
 
+// [MQTT-3.3.1-1] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT3-3.3.1-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]
 #[test]
 fn resume_sends_in_order_with_dup_and_pubrel() {
     let mut outbox = Outbox::default();
@@ -98,6 +99,7 @@ fn an_ack_of_an_unsent_entry_keeps_the_count_right() {
     assert_eq!(outbox.bytes(), 0);
 }
 
+// [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5] [MQTT-4.4.0-2]
 #[test]
 fn wrong_acks_change_nothing() {
     let mut outbox = Outbox::default();
@@ -112,6 +114,7 @@ fn wrong_acks_change_nothing() {
     assert_eq!(outbox.inflight_len(), 1);
 }
 
+// [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT3-2.3.1-4] [MQTT3-4.3.2-1]
 #[test]
 fn all_ids_in_flight_acknowledged_in_reverse() {
     let mut outbox = Outbox::default();
@@ -129,6 +132,7 @@ fn all_ids_in_flight_acknowledged_in_reverse() {
     assert_eq!(drain(&mut outbox, u16::MAX), [(1, false)]);
 }
 
+// [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT3-2.3.1-4]
 #[test]
 fn ids_wrap_but_never_pass_the_oldest() {
     let mut outbox = Outbox::default();

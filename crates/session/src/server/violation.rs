@@ -9,7 +9,7 @@ use pondhawk_codec::{Malformed, PacketType};
 pub enum Violation {
     /// The bytes are not MQTT.
     Malformed(Malformed),
-    /// A second CONNECT. [MQTT-3.1.0-2]
+    /// A second CONNECT. [MQTT-3.1.0-2] [MQTT3-3.1.0-2]
     SecondConnect,
     /// A packet that only a server sends, or that does not belong here.
     UnexpectedPacket(PacketType),
