@@ -13,6 +13,7 @@ mod environment;
 mod fuzz;
 mod process;
 mod provision;
+mod spec;
 mod test;
 mod tidy;
 mod workspace;
@@ -38,6 +39,8 @@ Usage: cargo xtask TASK [OPTIONS]
   fuzz [--seconds N] [TARGET]...
                       run the fuzz targets (default: all of them, 30 seconds each)
   docs [--check]      write the generated pages; --check: fail when a committed one is stale
+  spec [--check]      write docs/conformance.md from spec/*.toml and the citations in code and tests;
+                      --check: fail when it is stale, or a statement has no code or no test
   bench [ARGS]        the benchmarks of pondhawk-bench (release build)
 ";
 
@@ -65,6 +68,7 @@ fn dispatch() -> Result<()> {
         "attack" => attack::run(rest),
         "fuzz" => fuzz::run(rest),
         "docs" => docs::run(rest),
+        "spec" => spec::run(rest),
         "bench" => bench::run(rest),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");

@@ -19,8 +19,9 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 
-use settings::Settings;
-use tree::Tree;
+pub use settings::Settings;
+pub use source::{Function, Source};
+pub use tree::Tree;
 
 /// Where the exceptions are recorded.
 const SETTINGS_PATH: &str = "xtask/tidy.toml";
@@ -36,7 +37,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(path: &str, line: usize, text: impl Into<String>) -> Self {
+    /// A problem at a line; zero speaks of the whole file.
+    pub fn new(path: &str, line: usize, text: impl Into<String>) -> Self {
         Self { path: path.to_string(), line, text: text.into() }
     }
 }
