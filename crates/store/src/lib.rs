@@ -8,5 +8,11 @@
 
 pub mod engine;
 mod error;
+pub mod format;
+mod log;
+mod recover;
 
 pub use error::StoreError;
+pub use format::Clock;
+pub use log::{Log, State, Turn};
+pub use recover::{Lost, Recovered};

@@ -21,7 +21,8 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 ///   every batch that was applied before the last sync that succeeded. A batch is in it whole or not at all.
 /// - Readers see every batch that was applied, synced or not.
 /// - After [`StoreError::Full`] from [`apply`](Engine::apply) nothing of that batch is there, now or after a
-///   crash, and the engine goes on.
+///   crash; after it from [`sync`](Engine::sync), what was applied stays applied and not synced. The engine goes
+///   on in both cases, and the call may be made again when there is room.
 /// - After any other error of a call that changes or syncs, what is on disk is unknown until the engine is
 ///   opened again: the caller makes no such call any more.
 pub trait Engine: Send {
@@ -34,7 +35,7 @@ pub trait Engine: Send {
     /// Returns once everything that was applied survives a crash.
     ///
     /// # Errors
-    /// What the disk says.
+    /// [`StoreError::Full`], or what the disk says.
     fn sync(&mut self) -> Result<(), StoreError>;
 
     /// The value of a key.
