@@ -34,7 +34,7 @@ fn code(net: &mut Net, client: Client) -> u8 {
     }
 }
 
-/// [MQTT-3.1.4-5] A19 A22: what comes behind CONNECT waits for the answer.
+/// [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT3-3.1.4-5] A19 A22: what comes behind CONNECT waits for the answer.
 #[test]
 fn early_packets_wait() {
     for shards in [1, 8] {
@@ -57,6 +57,39 @@ fn early_packets_wait() {
             assert_eq!(net.is_open(client), right);
         }
     }
+}
+
+/// [MQTT-4.12.0-4]: refused at the first step, and after some.
+#[test]
+fn a_refused_exchange_ends_with_connack() {
+    for steps in 0..2 {
+        let mut net = asking(1);
+        let c = net.greet(&v5("c").props(&[METHOD]));
+        for _ in 0..steps {
+            net.answer(&Answer::Continue { data: [].into() });
+            net.got(c);
+            net.send(c, &auth(0x18, &[METHOD]));
+        }
+        net.answer(&Answer::Refuse(reason::NOT_AUTHORIZED));
+        assert_eq!((code(&mut net, c), net.is_open(c)), (0x87, false));
+        net.assert_empty();
+    }
+}
+
+/// [MQTT-4.12.0-6]: whatever the host answers, a client that named no method sees neither AUTH nor a method.
+#[test]
+fn no_method_no_exchange() {
+    let data = || Some((*b"data").into());
+    let mut net = asking(1);
+    let c = net.greet(&v5("c"));
+    net.answer(&Answer::Continue { data: [1].into() });
+    assert_eq!(net.got(c), [Got::Connack { present: false, code: 0x87, properties: vec![] }]);
+    let c = net.greet(&v5("c"));
+    net.answer(&Answer::Accept { username: None, data: data() });
+    let [Got::Connack { code: 0, properties, .. }] = &net.got(c)[..] else { panic!("no CONNACK") };
+    assert!(!properties.windows(4).any(|bytes| bytes == b"data"));
+    net.leave(c);
+    net.assert_empty();
 }
 
 #[test]
@@ -84,13 +117,14 @@ fn the_answer_names_the_user() {
     }
 }
 
-/// [MQTT-4.12.0-2] [MQTT-4.12.0-3] [MQTT-4.12.0-5]
+/// [MQTT-3.15.2-2] [MQTT-3.15.2-3] [MQTT-4.12.0-2] [MQTT-4.12.0-5]
 #[test]
 fn an_exchange_of_several_steps() {
     let mut net = asking(2);
     let c = net.greet(&v5("c").props(&[METHOD, Property::AuthenticationData(b"1")]));
     assert_eq!(exchange(&net), ("M".into(), b"1".to_vec(), true));
     net.answer(&Answer::Continue { data: (*b"2").into() });
+    // No reason string and no user property, which could be too much.
     let [Got::Auth { code: 0x18, properties }] = &net.got(c)[..] else { panic!("no AUTH") };
     assert_eq!(properties[..], *b"\x15\x00\x01M\x16\x00\x012");
     net.send(c, &auth(0x18, &[METHOD, Property::AuthenticationData(b"3")]));
@@ -138,7 +172,7 @@ fn connected(net: &mut Net) -> Client {
     c
 }
 
-/// [MQTT-4.12.1-1] [MQTT-4.12.1-2]
+/// [MQTT-4.12.0-5] [MQTT-4.12.1-2]
 #[test]
 fn authenticating_again() {
     let mut net = asking(1);

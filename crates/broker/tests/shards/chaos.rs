@@ -246,7 +246,7 @@ fn check(sent: &BTreeMap<String, usize>, taken: &[String], what: &str) {
     assert!(counts.is_empty(), "{what}: {counts:?}");
 }
 
-/// [MQTT-4.6.0-1] [MQTT-4.6.0-5]: the first copies come in the order of publishing.
+/// [MQTT-4.6.0-5] [MQTT3-4.6.0-1] [MQTT3-4.6.0-6]: the first copies come in the order of publishing.
 fn check_order(taken: &[String], what: &str) {
     let mut last: BTreeMap<&str, &str> = BTreeMap::new();
     let mut seen = BTreeSet::new();

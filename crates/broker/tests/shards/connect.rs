@@ -34,12 +34,16 @@ fn connack_properties(net: &mut Net, hello: &Hello) -> Vec<u8> {
     }
 }
 
-/// [MQTT-3.2.0-1] and the order that Mosquitto has.
+/// [MQTT-3.1.4-5] [MQTT-3.2.2-9] [MQTT-3.2.2-22] [MQTT3-3.1.4-4], in the order that Mosquitto has; response information
+/// is not there though the client asks for it. [MQTT-3.1.2-28]
 #[test]
 fn connack_has_mosquittos_properties_in_its_order() {
     let mut net = net(1);
     let defaults = [0x22, 0, 10, 0x27, 0, 0x1e, 0x84, 0x80, 0x21, 0, 20];
-    assert_eq!(connack_properties(&mut net, &v5("a")), defaults);
+    for wanted in [0, 1] {
+        let wanted = [Property::RequestResponseInformation(wanted)];
+        assert_eq!(connack_properties(&mut net, &v5("a").props(&wanted)), defaults);
+    }
     assert_eq!(connack_properties(&mut net, &v311("b")), []);
 
     let settings = Settings {
@@ -56,7 +60,7 @@ fn connack_has_mosquittos_properties_in_its_order() {
     assert_eq!(properties[6 + id.len()..], [0x25, 0, 0x27, 0, 0x1e, 0x84, 0x80, 0x21, 0, 20, 0x24, 1]);
 }
 
-/// [MQTT-3.1.3-6] [MQTT-3.1.3-7]: an upper-case UUID of version 4, whose home is the shard that made it.
+/// [MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.2.2-16]: an upper-case UUID of version 4, whose home is the shard that made it.
 #[test]
 fn assigned_ids_are_unique_and_at_home() {
     let mut net = net(8);
@@ -77,7 +81,7 @@ fn assigned_ids_are_unique_and_at_home() {
     }
 }
 
-/// [MQTT-3.1.3-8] [MQTT-3.1.3-9]
+/// [MQTT-3.1.3-6] [MQTT-3.1.3-8] [MQTT-3.2.2-7] [MQTT3-3.1.3-6] [MQTT3-3.1.3-8] [MQTT3-3.1.3-9] [MQTT3-3.2.2-5]
 #[test]
 fn empty_client_ids() {
     let mut net = net(1);
@@ -142,7 +146,7 @@ fn places_are_limited_and_given_back() {
     net.assert_empty();
 }
 
-/// [MQTT-3.1.2-1] [MQTT-3.1.2-2]
+/// [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT3-3.1.2-1] [MQTT3-3.1.2-2]
 #[test]
 fn protocol_names_and_levels() {
     let mut net = net(1);
@@ -173,7 +177,7 @@ fn protocol_names_and_levels() {
     assert_eq!((net.is_open(client), got), (true, vec![connack(0)]));
 }
 
-/// [MQTT-3.1.0-1]: whatever comes first must be CONNECT.
+/// Whatever comes first must be CONNECT. [MQTT-4.13.1-1] [MQTT3-4.8.0-1]
 #[test]
 fn nothing_before_connect() {
     let mut net = net(1);
@@ -194,7 +198,7 @@ fn nothing_before_connect() {
     net.assert_empty();
 }
 
-/// [MQTT-3.1.0-2]
+/// [MQTT-3.1.0-2] [MQTT-3.2.0-2] [MQTT3-3.1.0-2]
 #[test]
 fn a_second_connect_is_a_protocol_error() {
     let mut net = net(1);
@@ -205,7 +209,7 @@ fn a_second_connect_is_a_protocol_error() {
     net.assert_empty();
 }
 
-/// [MQTT-3.1.4-6]: packets behind CONNECT wait for the gate's answer; a refused client's are dropped.
+/// [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT3-3.1.4-5]: packets behind CONNECT wait for the gate's answer; a refused client's are dropped.
 #[test]
 fn what_is_sent_behind_a_refused_connect_is_dropped() {
     let mut net = net(2);
@@ -247,7 +251,7 @@ fn connack_larger_than_the_client_takes() {
     net.assert_empty();
 }
 
-/// The will of CONNECT obeys the limits of PUBLISH. [MQTT-3.2.2-12] [MQTT-3.2.2-13]
+/// The will of CONNECT obeys the limits of PUBLISH. [MQTT-3.2.2-12] [MQTT-3.2.2-13] [MQTT3-3.2.2-6]
 #[test]
 fn wills_that_are_not_taken() {
     let mut settings = Settings {

@@ -127,7 +127,7 @@ fn an_acknowledgement_waits_for_its_own() {
     }
 }
 
-/// [MQTT-4.3.3-8] held back until it is true.
+/// [MQTT-4.3.3-8] [MQTT-4.3.3-10] [MQTT-4.3.3-11] held back until it is true.
 #[test]
 fn pubrec_and_pubcomp_wait() {
     for shards in SHARDS {

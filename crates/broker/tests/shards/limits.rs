@@ -206,7 +206,7 @@ fn user_properties() {
     assert_eq!(net.got(a), [Got::Disconnect(0x97)]);
 }
 
-/// [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-10]
+/// [MQTT-3.2.2-10] [MQTT-3.8.4-7]: a subscription is granted, if at a lower QoS.
 #[test]
 fn maximum_qos() {
     let mut settings = Settings::default();

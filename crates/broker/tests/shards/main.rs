@@ -16,6 +16,7 @@ mod rights;
 mod routing;
 mod sessions;
 mod shared;
+mod standard;
 mod wills;
 mod wire;
 

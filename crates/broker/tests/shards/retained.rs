@@ -7,7 +7,8 @@ use crate::wire::{Got, msg, v5, v311};
 use pondhawk_broker::Settings;
 use pondhawk_codec::{PacketType, Property};
 
-/// [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7] [MQTT-3.3.1-8]
+/// [MQTT-3.3.1-5] [MQTT-3.3.1-7] [MQTT-3.3.1-8] [MQTT3-3.3.1-5] [MQTT3-3.3.1-6] [MQTT3-3.3.1-7] [MQTT3-3.3.1-8]
+/// [MQTT3-3.3.1-9] [MQTT3-3.3.1-11] [MQTT3-3.3.1-12]
 #[test]
 fn stored_replaced_deleted() {
     for shards in SHARDS {
@@ -24,7 +25,7 @@ fn stored_replaced_deleted() {
             assert_eq!((got.len(), got[0].text(), got[0].retain, got[0].qos), (1, "2", true, 0));
             net.publish(a, &msg("t", "3").retained());
             let got = net.messages(b);
-            // [MQTT-3.3.1-12]: it is not old for those who are subscribed.
+            // [MQTT-3.3.1-12] [MQTT3-3.3.1-9]: it is not old for those who are subscribed.
             assert_eq!((got[0].text(), got[0].retain), ("3", false));
             net.publish(a, &msg("t", "2").retained());
             net.leave(b);
@@ -36,7 +37,7 @@ fn stored_replaced_deleted() {
     }
 }
 
-/// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
+/// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4] [MQTT3-3.8.4-3]
 #[test]
 fn retain_handling() {
     for shards in SHARDS {
@@ -75,7 +76,7 @@ fn retain_as_published() {
     }
 }
 
-/// [MQTT-4.7.2-1], with wildcards of every shape.
+/// [MQTT-4.7.2-1] [MQTT3-4.7.2-1], with wildcards of every shape.
 #[test]
 fn filters_find_what_they_match() {
     for shards in SHARDS {
@@ -310,7 +311,7 @@ fn many_searches_of_one_client() {
     }
 }
 
-/// [MQTT-3.10.4-2]: a search ends with its subscription.
+/// [MQTT-3.10.4-2] [MQTT3-3.10.4-2]: a search ends with its subscription.
 #[test]
 fn unsubscribed_in_the_middle() {
     for shards in SHARDS {

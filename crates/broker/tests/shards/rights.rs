@@ -143,7 +143,7 @@ fn revoked_between_publish_and_pubrel() {
     }
 }
 
-/// [MQTT-3.3.5-2]: what may not be published is acknowledged and goes no further.
+/// [MQTT-4.3.3-9] [MQTT3-3.3.5-2]: what may not be published is acknowledged and goes no further.
 #[test]
 fn publishing_without_the_right() {
     for shards in SHARDS {
@@ -167,7 +167,7 @@ fn publishing_without_the_right() {
     }
 }
 
-/// E15: a group's name does not hide the filter. [MQTT-3.9.3-2]
+/// E15: a group's name does not hide the filter. [MQTT-3.8.4-7] [MQTT-3.9.3-1] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1] [MQTT3-3.9.3-2]
 #[test]
 fn subscribing_without_the_right() {
     for shards in SHARDS {

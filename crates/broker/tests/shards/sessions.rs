@@ -8,7 +8,9 @@ use pondhawk_codec::{Property, Version};
 
 const DAY: u64 = 86_400_000;
 
-/// [MQTT-3.1.2-4] [MQTT-3.1.2-6] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+/// [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.3-2] [MQTT-3.1.4-4] [MQTT-3.2.0-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+/// [MQTT3-3.1.2-4] [MQTT3-3.1.2-6] [MQTT3-3.1.3-2] [MQTT3-3.1.4-3] [MQTT3-3.2.0-1] [MQTT3-3.2.2-1] [MQTT3-3.2.2-2]
+/// [MQTT3-3.2.2-3] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
 #[test]
 fn clean_start_and_session_present() {
     for shards in SHARDS {
@@ -39,7 +41,7 @@ fn clean_start_and_session_present() {
     }
 }
 
-/// [MQTT-3.1.2-23]
+/// [MQTT-3.1.2-23] [MQTT-4.1.0-1] [MQTT-4.1.0-2]
 #[test]
 fn sessions_expire() {
     for shards in SHARDS {
@@ -110,7 +112,7 @@ fn disconnect_changes_the_expiry() {
     net.assert_empty();
 }
 
-/// [MQTT-3.1.4-2] [MQTT-3.1.4-3]
+/// [MQTT-3.1.4-3] [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT3-3.1.4-2]: nothing goes to the first behind its DISCONNECT.
 #[test]
 fn take_over() {
     for shards in SHARDS {
@@ -122,6 +124,7 @@ fn take_over() {
         assert_eq!(net.got(first), [Got::Disconnect(0x8e)]);
         net.publish(second, &msg("t", "1").acked(1, 1));
         assert_eq!(net.payloads(second), ["1"]);
+        assert_eq!(net.got(first), []);
         let third = net.join(&v311("c"));
         let fourth = net.join(&v311("c"));
         assert_eq!((net.got(second), net.got(third)), (vec![Got::Disconnect(0x8e)], vec![]));
@@ -162,7 +165,7 @@ fn a_storm_of_the_same_client_id() {
     }
 }
 
-/// [MQTT-3.1.2-22]: one and a half times the keep alive.
+/// [MQTT-3.1.2-22] [MQTT-3.2.2-22] [MQTT-3.12.4-1] [MQTT3-3.1.2-24] [MQTT3-3.12.4-1]: one and a half times the keep alive.
 #[test]
 fn keep_alive() {
     let mut net = net(1);
@@ -183,7 +186,7 @@ fn keep_alive() {
     net.assert_empty();
 }
 
-/// [MQTT-3.1.2-21]: what counts is the keep alive that the server said.
+/// What counts is the keep alive that the server said.
 #[test]
 fn server_keep_alive() {
     let settings = Settings { max_keepalive_s: 10, ..Settings::default() };
@@ -228,7 +231,9 @@ fn shutdown_tells_everybody() {
     }
 }
 
-/// Violations close the client that broke the rule, and nobody else.
+/// Violations close the client that broke the rule, and nobody else. [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]
+/// [MQTT-3.14.1-1] [MQTT-3.15.1-1] [MQTT-4.13.1-1] [MQTT-4.13.2-1] [MQTT3-2.2.2-2] [MQTT3-3.3.1-4] [MQTT3-3.6.1-1]
+/// [MQTT3-3.8.1-1] [MQTT3-3.8.3-4] [MQTT3-3.10.1-1] [MQTT3-3.14.1-1] [MQTT3-4.8.0-1]
 #[test]
 fn violations() {
     let mut net = net(1);
@@ -239,6 +244,10 @@ fn violations() {
         (&[0x36, 4, 0, 1, b'a', 0], 0x81),
         (&[0x38, 4, 0, 1, b'a', 0], 0x81),
         (&[0x60, 2, 0, 1], 0x81),
+        (&[0x80, 7, 0, 1, 0, 0, 1, b'a', 0], 0x81),
+        (&[0xa0, 6, 0, 1, 0, 0, 1, b'a'], 0x81),
+        (&[0xe1, 0], 0x81),
+        (&[0xf1, 0], 0x81),
         (&[0x00, 0], 0x81),
         (&[0x82, 3, 0, 1, 0], 0x82),
         (&[0x32, 6, 0, 1, b'a', 0, 0, 0], 0x82),
@@ -255,6 +264,27 @@ fn violations() {
         let got = net.got(client);
         assert_eq!(got, [Got::Disconnect(code)], "{bytes:x?}");
         assert!(!net.is_open(client));
+    }
+    // Before MQTT 5.0 without a word.
+    for bytes in [
+        &[0x36, 4, 0, 1, b'a', 0][..],
+        &[0x38, 3, 0, 1, b'a'],
+        &[0x60, 2, 0, 1],
+        &[0x80, 6, 0, 1, 0, 1, b'a', 0],
+        &[0x82, 2, 0, 1],
+        &[0x82, 6, 0, 1, 0, 1, b'a', 3],
+        &[0x82, 6, 0, 1, 0, 1, b'a', 4],
+        &[0xa0, 5, 0, 1, 0, 1, b'a'],
+        &[0xa2, 2, 0, 1],
+        &[0x30, 4, 0, 2, b'a', b'#'],
+        &[0x32, 5, 0, 1, b'a', 0, 0],
+        &[0x30, 4, 0, 2, b'a', 0],
+        &[0xe1, 0],
+        &[0xd0, 0],
+    ] {
+        let client = net.join(&v311("bad"));
+        net.send(client, bytes);
+        assert_eq!((net.got(client), net.is_open(client)), (vec![], false), "{bytes:x?}");
     }
     net.assert_places(1, 1);
     net.leave(bystander);

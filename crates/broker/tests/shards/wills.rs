@@ -17,7 +17,8 @@ fn delayed(id: &str, delay_s: u32) -> Hello {
     v5(id).will(msg("w/x", "gone"), &[Property::WillDelayInterval(delay_s)])
 }
 
-/// [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.14.4-3]
+/// [MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.14.4-3] [MQTT3-3.1.2-8]
+/// [MQTT3-3.1.2-10] [MQTT3-3.1.2-12] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17] [MQTT3-3.14.4-3]
 #[test]
 fn sent_unless_the_client_says_goodbye() {
     for shards in SHARDS {
@@ -31,11 +32,19 @@ fn sent_unless_the_client_says_goodbye() {
             let c = net.join(&hello);
             net.cut(c);
             let got = net.messages(watcher);
-            // [MQTT-3.1.2-16] [MQTT-3.1.2-17]
             assert_eq!((got.len(), got[0].qos, got[0].retain), (1, 1, true));
+            assert_eq!(net.counters().retained, 1);
             let c = net.join(&hello);
             net.send(c, &[0]);
             assert_eq!(net.messages(watcher).len(), 1, "a violation is no goodbye");
+            let will_less = net.join(&crate::wire::hello("c", version));
+            net.cut(will_less);
+            assert!(net.messages(watcher).is_empty());
+            let plain = crate::wire::hello("c", version).will(msg("w/plain", "gone"), &[]);
+            let c = net.join(&plain);
+            net.cut(c);
+            assert!(!net.messages(watcher)[0].retain);
+            assert_eq!(net.counters().retained, 1, "the one of w/x");
         }
         let c = net.join(&v5("c").will(msg("w/x", "told"), &[]));
         net.send(c, &disconnect(Version::V5, 4, &[]));
@@ -48,7 +57,7 @@ fn sent_unless_the_client_says_goodbye() {
     }
 }
 
-/// [MQTT-3.1.3-9]
+/// [MQTT-3.1.2-8] [MQTT-3.1.3-9]
 #[test]
 fn delay() {
     for shards in SHARDS {
@@ -111,7 +120,7 @@ fn at_the_end_of_the_session() {
     }
 }
 
-/// [MQTT-3.1.4-3]
+/// A take-over ends the connection without DISCONNECT. [MQTT-3.1.2-8] [MQTT3-3.1.2-8]
 #[test]
 fn at_take_over() {
     let mut net = net(2);
@@ -143,7 +152,7 @@ fn rights() {
     net.assert_empty();
 }
 
-/// Properties of the will go to the recipient in order, without the delay; its expiry runs from its sending.
+/// [MQTT-3.1.3-10] Properties of the will go to the recipient in order, without the delay; its expiry runs from its sending.
 #[test]
 fn properties_and_mount_point() {
     let mut settings = pondhawk_broker::Settings::default();

@@ -5,7 +5,8 @@ use pondhawk_codec::packet::{Ack, Auth, Connect, Disconnect, Publish, Subscribe,
 use pondhawk_codec::packet::{FilterList, SubscribeOptions, Unsubscribe, UnsubscribeList, Will};
 use pondhawk_codec::{Packet, PacketId, PacketType, PropertiesBuf, Property, Qos, ReasonCode, Version};
 
-/// A packet from the broker, owned.
+/// A packet from the broker, owned. The broker gives no reason strings or user properties, and `decode` sees to it
+/// that acknowledgements, SUBACK, UNSUBACK and DISCONNECT have no properties at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Got {
     Connack { present: bool, code: u8, properties: Vec<u8> },
@@ -321,12 +322,22 @@ fn own(packet: &Packet<'_>) -> Got {
             properties: packet.properties.as_bytes().to_vec(),
         }),
         Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubrel(ack) | Packet::Pubcomp(ack) => {
+            assert!(ack.properties.is_empty());
             Got::Ack(packet.packet_type(), ack.packet_id.get(), ack.code.0)
         }
-        Packet::Suback(packet) => Got::Suback(packet.packet_id.get(), packet.codes.to_vec()),
-        Packet::Unsuback(packet) => Got::Unsuback(packet.packet_id.get(), packet.codes.to_vec()),
+        Packet::Suback(packet) => {
+            assert!(packet.properties.is_empty());
+            Got::Suback(packet.packet_id.get(), packet.codes.to_vec())
+        }
+        Packet::Unsuback(packet) => {
+            assert!(packet.properties.is_empty());
+            Got::Unsuback(packet.packet_id.get(), packet.codes.to_vec())
+        }
         Packet::Pingresp => Got::Pingresp,
-        Packet::Disconnect(packet) => Got::Disconnect(packet.code.0),
+        Packet::Disconnect(packet) => {
+            assert!(packet.properties.is_empty());
+            Got::Disconnect(packet.code.0)
+        }
         Packet::Auth(packet) => {
             Got::Auth { code: packet.code.0, properties: packet.properties.as_bytes().to_vec() }
         }
