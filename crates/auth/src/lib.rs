@@ -1,5 +1,5 @@
-//! Who may connect and who may read or write what: password files, access control files, and the pool of threads
-//! that does the slow hashing.
+//! Who may connect and who may read or write what: password files, access control files, how often a password may be
+//! guessed, and the pool of threads that does the slow hashing.
 //!
 //! **What it does not do.** It opens no socket, knows no packet and never runs on a data-plane thread except for
 //! [`ClientRules::may_read`] and [`ClientRules::may_write`], which allocate nothing and never block. It writes no
@@ -24,6 +24,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod acl;
+pub mod backoff;
 pub mod error;
 pub mod hash;
 pub mod password_file;
@@ -31,6 +32,7 @@ pub mod pool;
 pub mod source;
 
 pub use acl::{Access, AclFile, ClientRules, Decision, Explanation};
+pub use backoff::{LoginCounts, LoginGuard, LoginPolicy};
 pub use error::{FileKind, LineError, LoadError, Warning};
 pub use hash::{HashError, PasswordHash, Scheme};
 pub use password_file::PasswordFile;

@@ -35,6 +35,15 @@ pub(crate) enum Refusal {
     Silent(&'static str),
 }
 
+/// What the log says of a refusal that an answer brings.
+fn why_refused(code: ReasonCode) -> &'static str {
+    match code {
+        reason::CONNECTION_RATE_EXCEEDED => "too many failed logins",
+        reason::SERVER_BUSY => "server busy",
+        _ => "not authorised",
+    }
+}
+
 impl<H: Host> Shard<H> {
     /// The first packet of a connection. [MQTT-3.1.0-1]
     pub(crate) fn connect(&mut self, conn: ConnId, frame: &Frame<'_>, fx: &mut Effects) {
@@ -257,7 +266,7 @@ impl<H: Host> Shard<H> {
         match answer {
             Answer::Accept { .. } => self.admit(conn, &connect, answer, fx),
             Answer::Refuse(code) => {
-                self.turn_away(conn, &connect, Refusal::Code(*code, "not authorised"), fx);
+                self.turn_away(conn, &connect, Refusal::Code(*code, why_refused(*code)), fx);
             }
             // Without a method there is nothing to go on with. [MQTT-4.12.0-6]
             Answer::Continue { .. } if asked.method.is_none() => {

@@ -141,6 +141,8 @@ fn limits() -> Limits {
         max_username_bytes: 0,
         max_subscriptions_per_client: None,
         max_user_properties: 0,
+        login_failure_limit: None,
+        login_backoff_max: Duration::ZERO,
         max_topic_levels: 0,
         max_retained_messages: None,
         max_retained_bytes: None,

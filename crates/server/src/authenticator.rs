@@ -2,20 +2,22 @@
 //!
 //! Before: a shard leaves a [`Question`]. After: the answer goes to that shard's mailbox through [`Reply`].
 //! Everything slow runs on [`AuthPool`]'s threads; a question that finds its queue full is answered at once
-//! with "server busy".
+//! with "server busy". Who guesses passwords is held back by a [`LoginGuard`].
 //!
 //! # Invariants
 //! - Each question gets one answer, whatever a method does, panics included.
 //! - State of an exchange is kept only between its steps, and not for ever.
 
 use crate::access::Rules;
-use pondhawk_auth::{AuthPool, Job};
+use pondhawk_auth::{AuthPool, Job, LoginCounts, LoginGuard, LoginPolicy};
 use pondhawk_broker::{Answer, ConnId, Question, ShardId, Subject};
 use pondhawk_codec::{ReasonCode, reason};
 use std::any::Any;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Questions that may wait for a thread.
@@ -81,6 +83,14 @@ impl From<Step> for Answer {
 /// A connection, in the whole broker.
 type Who = (ShardId, ConnId);
 
+/// A user name and a password to be checked.
+struct Login {
+    who: Who,
+    peer: Box<str>,
+    username: Option<Box<str>>,
+    password: Option<Box<[u8]>>,
+}
+
 /// An exchange between two steps.
 struct Exchange {
     method: Arc<dyn AuthMethod>,
@@ -94,7 +104,28 @@ pub struct Authenticator {
     rules: RwLock<Arc<Rules>>,
     methods: Vec<Arc<dyn AuthMethod>>,
     exchanges: Arc<Mutex<HashMap<Who, Exchange>>>,
+    logins: Arc<Logins>,
     reply: Reply,
+}
+
+/// The guard, and the clock that it lacks.
+struct Logins {
+    guard: Mutex<LoginGuard>,
+    since: Instant,
+}
+
+impl Logins {
+    fn guard(&self) -> MutexGuard<'_, LoginGuard> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self, user: &str, address: Option<IpAddr>) -> bool {
+        self.guard().admit(self.since.elapsed(), user, address)
+    }
+
+    fn settle(&self, user: &str, address: Option<IpAddr>, right: bool) {
+        self.guard().settle(self.since.elapsed(), user, address, right);
+    }
 }
 
 impl Authenticator {
@@ -109,7 +140,28 @@ impl Authenticator {
         reply: Reply,
     ) -> io::Result<Self> {
         let pool = AuthPool::new(threads, QUEUE)?;
-        Ok(Authenticator { pool, rules: RwLock::new(rules), methods, exchanges: Arc::default(), reply })
+        // Everything is admitted until the configuration's policy is set.
+        let guard = LoginGuard::new(LoginPolicy { failures: None, longest: Duration::ZERO });
+        let logins = Arc::new(Logins { guard: Mutex::new(guard), since: Instant::now() });
+        Ok(Authenticator {
+            pool,
+            rules: RwLock::new(rules),
+            methods,
+            exchanges: Arc::default(),
+            logins,
+            reply,
+        })
+    }
+
+    /// From now on logins may fail so often.
+    pub fn set_policy(&self, policy: LoginPolicy) {
+        self.logins.guard().set_policy(policy);
+    }
+
+    /// How many logins have failed and were held back.
+    #[must_use]
+    pub fn login_counts(&self) -> LoginCounts {
+        self.logins.guard().counts()
     }
 
     /// The names of the registered methods, for [`Rules::load`].
@@ -128,7 +180,8 @@ impl Authenticator {
         let who = (shard, question.conn);
         match question.subject {
             Subject::Password { username, password, .. } => {
-                self.ask_password(who, question.listener, username, password);
+                let login = Login { who, peer: question.peer, username, password };
+                self.ask_password(question.listener, login);
             }
             Subject::Exchange { client_id, method, data, first } => {
                 let exchange = if first { self.begin(&method) } else { self.resume(who) };
@@ -140,25 +193,40 @@ impl Authenticator {
         }
     }
 
-    fn ask_password(&self, who: Who, listener: u16, username: Option<Box<str>>, password: Option<Box<[u8]>>) {
+    fn ask_password(&self, listener: u16, login: Login) {
         let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
+        let Login { who, peer, username, password } = login;
         let (Some(file), Some(username)) = (rules.passwords(listener), username) else {
             // A reload took the file away after the question was asked; the client may try again.
             self.answer(who, Answer::Refuse(reason::NOT_AUTHORIZED));
             return;
         };
-        let file = Arc::clone(file);
+        // A Unix socket's client has none.
+        let address = peer.parse::<SocketAddr>().ok().map(|peer| peer.ip());
+        if !self.logins.admit(&username, address) {
+            self.answer(who, Answer::Refuse(reason::CONNECTION_RATE_EXCEEDED));
+            return;
+        }
+        let (file, logins) = (Arc::clone(file), Arc::clone(&self.logins));
+        let refusal = Arc::new(AtomicU8::new(reason::NOT_AUTHORIZED.0));
+        let why = Arc::clone(&refusal);
         let check = move || {
-            let given = password.is_some();
+            // Others may have failed while this one waited for a thread.
+            if !logins.admit(&username, address) {
+                why.store(reason::CONNECTION_RATE_EXCEEDED.0, Ordering::Relaxed);
+                return false;
+            }
             // Hashed in any case: the time that it takes says nothing about why.
-            file.verify(&username, &password.unwrap_or_default()) && given
+            let right = file.verify(&username, password.as_deref().unwrap_or_default()) && password.is_some();
+            logins.settle(&username, address, right);
+            right
         };
         let reply = Arc::clone(&self.reply);
         let answer = move |granted| {
             let answer = if granted {
                 Answer::Accept { username: None, data: None }
             } else {
-                Answer::Refuse(reason::NOT_AUTHORIZED)
+                Answer::Refuse(ReasonCode(refusal.load(Ordering::Relaxed)))
             };
             reply(who.0, who.1, answer);
         };

@@ -189,6 +189,7 @@ impl Control {
         let (to, from) = mpsc::channel::<Report>();
         self.shards.tell(|| pump::Control::Report(to.clone()));
         let mut figures = Figures::new(self.started.elapsed(), process::resident_bytes());
+        figures.set_logins(self.running.authenticator.login_counts());
         for _ in 0..self.running.shard_count {
             figures.add(&from.recv_timeout(REPORT_PATIENCE).ok()?);
         }
@@ -241,6 +242,7 @@ impl Control {
         let rules = Arc::new(rules);
         let settings = Arc::new(translate::settings(&reload.config));
         running.authenticator.set_rules(rules.clone());
+        running.authenticator.set_policy(translate::login_policy(&reload.config));
         running.slots.reload(&reload.config);
         running.config = reload.config;
         self.shards.tell(|| pump::Control::Reload(settings.clone(), rules.clone()));

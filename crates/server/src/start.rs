@@ -180,6 +180,7 @@ fn start_authenticator(
     let threads = config.threads.authentication;
     let authenticator =
         Authenticator::new(threads, rules.clone(), methods, reply).map_err(StartError::failed)?;
+    authenticator.set_policy(translate::login_policy(config));
     Ok(Arc::new(authenticator))
 }
 

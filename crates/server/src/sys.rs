@@ -1,10 +1,11 @@
 //! The `$SYS` tree: the broker's figures as retained topics.
 //!
 //! Before: the control loop adds up the reports of all shards. After: it publishes what has changed. The
-//! names are Mosquitto's; those that its manual has and its broker lacks (`mqtt/…`); and those of the wiki of
-//! mqtt.org where they differ.
+//! names are Mosquitto's; those that its manual has and its broker lacks (`mqtt/…`); those of the wiki of
+//! mqtt.org where they differ; and our own.
 
 use crate::pump::Report;
+use pondhawk_auth::LoginCounts;
 use pondhawk_broker::Counters;
 use pondhawk_codec::PacketType;
 use std::collections::HashMap;
@@ -18,13 +19,19 @@ pub struct Figures {
     uptime: Duration,
     resident_bytes: Option<u64>,
     report: Report,
+    logins: LoginCounts,
 }
 
 impl Figures {
     /// Figures of no shard yet: the time since the start, and the memory in use that is not a file's.
     #[must_use]
     pub fn new(uptime: Duration, resident_bytes: Option<u64>) -> Self {
-        Figures { uptime, resident_bytes, report: Report::default() }
+        Figures { uptime, resident_bytes, report: Report::default(), logins: LoginCounts::default() }
+    }
+
+    /// Sets the figures of the authenticator.
+    pub fn set_logins(&mut self, logins: LoginCounts) {
+        self.logins = logins;
     }
 
     /// Adds the figures of a shard.
@@ -137,6 +144,9 @@ const NUMBERS: &[Row] = &[
     ("messages/publish/sent", |it| it.sent(PacketType::Publish)),
     ("messages/publish/dropped", |it| it.counters().publish_dropped),
     ("messages/retained/count", |it| it.counters().retained),
+    // Ours.
+    ("logins/failed", |it| it.logins.failed),
+    ("logins/held_back", |it| it.logins.held_back),
 ];
 
 fn disconnected(figures: &Figures) -> u64 {

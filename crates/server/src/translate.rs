@@ -5,6 +5,7 @@
 
 use crate::boot::Entrance;
 use crate::pump::Transport;
+use pondhawk_auth::LoginPolicy;
 use pondhawk_broker::{Homes, ListenerSettings, Settings};
 use pondhawk_codec::{Qos, Version};
 use pondhawk_config::{Address, Config, Limits, Listener, Protocol, SocketDomain};
@@ -17,6 +18,13 @@ pub fn shards(config: &Config) -> u8 {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = config.threads.shards.unwrap_or_else(cores);
     u8::try_from(wanted).unwrap_or(Homes::SHARDS_MAX).clamp(1, Homes::SHARDS_MAX)
+}
+
+/// How often logins may fail.
+#[must_use]
+pub fn login_policy(config: &Config) -> LoginPolicy {
+    let limits = &config.limits;
+    LoginPolicy { failures: limits.login_failure_limit, longest: limits.login_backoff_max }
 }
 
 /// The settings of every shard.

@@ -83,6 +83,10 @@ pub struct Limits {
     pub max_subscriptions_per_client: Option<usize>,
     /// User properties in one packet.
     pub max_user_properties: usize,
+    /// Failed logins a minute of one address or one user name.
+    pub login_failure_limit: Option<usize>,
+    /// The longest that a flood of them is answered for.
+    pub login_backoff_max: Duration,
     /// Levels in a topic name or filter.
     pub max_topic_levels: usize,
     /// Retained messages in the whole broker.

@@ -81,6 +81,22 @@ pub(super) static ROWS: &[Directive] = &[
         .default("100000")
         .int(20, i64::MAX, |d, v| d.config.limits.max_connect_packet_size = fitted(v.min(LARGEST_PACKET)))
         .doc("The largest CONNECT, which anyone may send before logging in. A Pondhawk directive."),
+    row("login_failure_limit", "N")
+        .default("300")
+        .int(0, 60_000, |d, v| d.config.limits.login_failure_limit = unless_zero(v))
+        .doc(
+            "How many failed logins a minute one address, or one user name, may have. Further ones are turned \
+             away without a look at the password (Connection rate exceeded; below MQTT 5, Server unavailable). \
+             A user is never kept out at an address from which he has logged in since the broker started by what \
+             others do. 0 is no limit. A Pondhawk directive.",
+        ),
+    row("login_backoff_max", "SECONDS")
+        .default("60")
+        .int(0, 86_400, |d, v| d.config.limits.login_backoff_max = seconds(v))
+        .doc(
+            "While too many logins fail, each further attempt makes the wait longer, up to this time beyond the \
+             minute over which failures are counted. A Pondhawk directive.",
+        ),
     row("max_client_id_bytes", "BYTES")
         .default("1024")
         .int(23, 65_535, |d, v| d.config.limits.max_client_id_bytes = fitted(v))

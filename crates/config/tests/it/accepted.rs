@@ -209,7 +209,8 @@ fn pondhawks_own_directives() {
          max_client_id_bytes 65535\nmax_username_bytes 9\nmax_subscriptions_per_client 0\n\
          max_user_properties 1\nmax_topic_levels 10\nmax_retained_messages 11\nmax_retained_bytes 12\n\
          allow_session_transfer true\nrefuse_subscribe #\nrefuse_subscribe a/#\nrefuse_subscribe #\n\
-         authentication_threads 2\npersistence_durability interval 250\n",
+         authentication_threads 2\npersistence_durability interval 250\n\
+         login_failure_limit 0\nlogin_backoff_max 90\n",
     );
     assert_eq!(config.threads, Threads { shards: Some(3), authentication: 2 });
     let limits = &config.limits;
@@ -219,6 +220,7 @@ fn pondhawks_own_directives() {
     assert_eq!((limits.max_subscriptions_per_client, limits.max_user_properties), (None, 1));
     assert_eq!((limits.max_topic_levels, limits.max_retained_messages), (10, Some(11)));
     assert_eq!(limits.max_retained_bytes, Some(12));
+    assert_eq!((limits.login_failure_limit, limits.login_backoff_max), (None, Duration::from_secs(90)));
     assert!(config.mqtt.allow_session_transfer);
     assert_eq!(config.mqtt.refuse_subscribe, ["#", "a/#"]);
     assert_eq!(config.persistence.durability, Durability::Interval(Duration::from_millis(250)));

@@ -64,23 +64,40 @@ fn some_connection(config: &Config, rules: &Arc<Rules>) -> ConnId {
 }
 
 impl Fixture {
-    fn ask(&self, subject: Subject) -> Answer {
-        let question = Question { conn: self.conn, listener: 0, peer: "peer".into(), subject };
+    fn post(&self, peer: &str, subject: Subject) {
+        let question = Question { conn: self.conn, listener: 0, peer: peer.into(), subject };
         self.authenticator.ask(ShardId(3), question);
+    }
+
+    fn answer(&self) -> Answer {
         let (shard, conn, answer) = self.answers.recv_timeout(PATIENCE).unwrap();
         assert_eq!((shard, conn), (ShardId(3), self.conn));
         answer
     }
 
+    fn ask(&self, subject: Subject) -> Answer {
+        self.post("peer", subject);
+        self.answer()
+    }
+
     fn password(&self, username: &str, password: Option<&[u8]>) -> Answer {
-        let password = password.map(Into::into);
-        self.ask(Subject::Password { client_id: "c".into(), username: Some(username.into()), password })
+        self.ask(login(username, password))
+    }
+
+    fn password_from(&self, peer: &str, username: &str, password: &[u8]) -> Answer {
+        self.post(peer, login(username, Some(password)));
+        self.answer()
     }
 
     fn exchange(&self, data: &[u8], first: bool) -> Answer {
         let (client_id, method) = ("c".into(), "COUNT".into());
         self.ask(Subject::Exchange { client_id, method, data: data.into(), first })
     }
+}
+
+fn login(username: &str, password: Option<&[u8]>) -> Subject {
+    let password = password.map(Into::into);
+    Subject::Password { client_id: "c".into(), username: Some(username.into()), password }
 }
 
 fn is_refused(answer: &Answer, code: ReasonCode) -> bool {
@@ -99,6 +116,33 @@ fn passwords_are_answered() {
 #[test]
 fn no_password_is_not_the_empty_password() {
     assert!(is_refused(&fixture().password("bob", None), reason::NOT_AUTHORIZED));
+}
+
+#[test]
+fn guessing_is_held_back_and_keeps_nobody_out() {
+    let fixture = fixture();
+    fixture.authenticator.set_policy(LoginPolicy { failures: Some(3), longest: Duration::from_secs(3600) });
+    assert!(matches!(fixture.password_from("10.0.0.1:1", "ann", b"p"), Answer::Accept { .. }));
+    for _ in 0..3 {
+        assert!(is_refused(&fixture.password_from("203.0.113.9:7", "ann", b"q"), reason::NOT_AUTHORIZED));
+    }
+    for (user, password) in [("ann", b"q"), ("ann", b"p"), ("zoe", b"q")] {
+        let answer = fixture.password_from("203.0.113.9:8", user, password);
+        assert!(is_refused(&answer, reason::CONNECTION_RATE_EXCEEDED), "{user}");
+    }
+    assert!(matches!(fixture.password_from("10.0.0.1:2", "ann", b"p"), Answer::Accept { .. }));
+    assert_eq!(fixture.authenticator.login_counts(), LoginCounts { failed: 3, held_back: 3 });
+}
+
+#[test]
+fn guesses_that_wait_together_are_not_all_checked() {
+    let fixture = fixture();
+    fixture.authenticator.set_policy(LoginPolicy { failures: Some(3), longest: Duration::from_secs(3600) });
+    (0..100).for_each(|_| fixture.post("203.0.113.9:7", login("ann", Some(b"q"))));
+    (0..100).for_each(|_| assert!(matches!(fixture.answer(), Answer::Refuse(_))));
+    let counts = fixture.authenticator.login_counts();
+    // Each of the two threads may have begun one more.
+    assert!((3..=5).contains(&counts.failed) && counts.failed + counts.held_back == 100, "{counts:?}");
 }
 
 #[test]

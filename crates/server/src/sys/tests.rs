@@ -83,7 +83,7 @@ fn the_first_update_has_exactly_these_topics() {
     assert_eq!(wanted.len(), 56 + WIKI.len());
     wanted.extend(MANUAL_RECEIVED.split(' ').map(|packet| format!("mqtt/{packet}/received")));
     wanted.extend(MANUAL_SENT.split(' ').map(|packet| format!("mqtt/{packet}/sent")));
-    wanted.insert("mqtt/publish/dropped".to_owned());
+    wanted.extend(["mqtt/publish/dropped", "logins/failed", "logins/held_back"].map(str::to_owned));
     let wanted: BTreeSet<String> = wanted.iter().map(|topic| format!("$SYS/broker/{topic}")).collect();
     let first = SysTree::new("pondhawk version 0").update(&figures(0, |_| {}));
     let topics: BTreeSet<String> = first.iter().map(|(topic, _)| topic.clone()).collect();
