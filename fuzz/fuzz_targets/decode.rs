@@ -1,4 +1,4 @@
-//! What the network sends: a stream of frames. The first byte chooses the version, the rest is the stream.
+//! What the network sends: a stream of frames, read in each version of MQTT.
 //!
 //! Nothing may panic, and what decodes encodes to a packet that is equal, in the same bytes
 //! save for defaults that need not be written.
@@ -7,30 +7,46 @@
 
 use libfuzzer_sys::fuzz_target;
 use pondhawk_codec::frame::{self, Step};
-use pondhawk_codec::packet::Connect;
+use pondhawk_codec::packet::{Connect, ConnectRefused};
 use pondhawk_codec::{Frame, Packet, PacketType, Version};
 
 /// Larger frames than this are refused, as a broker with a limit does.
 const FRAME_BYTES_MAX: usize = 2_000_000;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((choice, mut stream)) = data.split_first() else {
-        return;
-    };
-    let mut version = [Version::V31, Version::V311, Version::V5][usize::from(*choice) % 3];
-    while let Ok(Step::Frame(frame)) = frame::next(stream, FRAME_BYTES_MAX) {
+    for version in [Version::V31, Version::V311, Version::V5] {
+        stream(data, version);
+    }
+});
+
+fn stream(mut bytes: &[u8], mut version: Version) {
+    loop {
+        let frame = match frame::next(bytes, FRAME_BYTES_MAX) {
+            Ok(Step::Frame(frame)) => frame,
+            Ok(Step::Need(len)) => return assert!(len > bytes.len(), "{len} {bytes:02x?}"),
+            Err(malformed) => return assert!(malformed.offset <= bytes.len(), "{malformed:?}"),
+        };
+        assert_eq!(&bytes[frame.len - frame.body.len()..frame.len], frame.body);
         if frame.packet_type == PacketType::Connect {
             // As on a connection: CONNECT says how everything behind it is read.
             version = connect(&frame).unwrap_or(version);
         } else {
             packet(&frame, version);
         }
-        stream = &stream[frame.len..];
+        bytes = &bytes[frame.len..];
     }
-});
+}
 
 fn connect(frame: &Frame<'_>) -> Option<Version> {
-    let packet = Connect::decode(frame).ok()?;
+    let packet = match Connect::decode(frame) {
+        Ok(packet) => packet,
+        Err(refused) => {
+            if let ConnectRefused::Malformed(_, malformed) = refused {
+                assert!(malformed.offset <= frame.body.len(), "{malformed:?}");
+            }
+            return None;
+        }
+    };
     let mut bytes = Vec::new();
     packet.encode(&mut bytes).expect("what was decoded fits");
     let again = sole_frame(&bytes);
@@ -40,8 +56,9 @@ fn connect(frame: &Frame<'_>) -> Option<Version> {
 }
 
 fn packet(frame: &Frame<'_>, version: Version) {
-    let Ok(packet) = Packet::decode(frame, version) else {
-        return;
+    let packet = match Packet::decode(frame, version) {
+        Ok(packet) => packet,
+        Err(malformed) => return assert!(malformed.offset <= frame.body.len(), "{malformed:?}"),
     };
     assert_eq!(packet.packet_type(), frame.packet_type);
     let mut bytes = Vec::new();

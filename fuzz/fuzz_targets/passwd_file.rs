@@ -8,13 +8,32 @@ use std::path::Path;
 use libfuzzer_sys::fuzz_target;
 use pondhawk_auth::PasswordFile;
 
-fuzz_target!(|data: &[u8]| match PasswordFile::parse(data, Path::new("passwords")) {
-    Ok(file) => {
-        assert_eq!(file.is_empty(), file.len() == 0);
-        assert!(!file.is_empty() || !file.verify("nobody", b"nothing"));
-        for warning in file.warnings() {
-            assert!(!warning.to_string().contains('\n'), "a warning is one line of the log");
+fuzz_target!(|data: &[u8]| {
+    let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
+    match PasswordFile::parse(data, Path::new("passwords")) {
+        Ok(file) => {
+            assert_eq!(file.is_empty(), file.len() == 0);
+            assert!(!file.is_empty() || !file.verify("nobody", b"nothing"));
+            assert_eq!(file.len(), users(data).count());
+            assert!(users(data).all(|user| file.contains(user)));
+            for warning in file.warnings() {
+                assert!(!warning.to_string().contains('\n'), "a warning is one line of the log");
+            }
+        }
+        Err(error) => {
+            assert!(!error.lines().is_empty());
+            for bad in error.lines() {
+                assert!((1..=lines.len()).contains(&bad.line), "{bad:?}");
+                assert!(!bad.to_string().contains('\n'), "each is one line of the log");
+            }
         }
     }
-    Err(error) => assert!(!error.to_string().is_empty()),
 });
+
+/// The names in front of the colons, as one reads them in a file that is good.
+fn users(data: &[u8]) -> impl Iterator<Item = &str> {
+    let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
+    let text = data.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));
+    let text = text.filter_map(|line| std::str::from_utf8(line).ok());
+    text.filter_map(|line| line.split_once(':').map(|(user, _)| user.trim_ascii()))
+}

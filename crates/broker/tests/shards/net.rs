@@ -11,19 +11,26 @@ use pondhawk_codec::{PacketType, Property, Version};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// A pseudo-random sequence (xorshift64*).
-pub struct Rng(u64);
+/// A pseudo-random sequence (xorshift64*), behind choices that were made by somebody else.
+pub struct Rng {
+    state: u64,
+    chosen: VecDeque<u8>,
+}
 
 impl Rng {
     pub fn new(seed: u64) -> Rng {
-        Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Rng { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, chosen: VecDeque::new() }
     }
 
     pub fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n as u64) as usize
+        if let Some(choice) = self.chosen.pop_front() {
+            return usize::from(choice) % n;
+        }
+        let state = &mut self.state;
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        ((state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n as u64) as usize
     }
 }
 
@@ -287,6 +294,12 @@ impl Net {
 
     fn version(&self, client: Client) -> Version {
         self.wires[client.0].version
+    }
+
+    /// What happens next, and behind that, before the seed chooses again.
+    #[allow(dead_code, reason = "the fuzz target `shards` chooses, and it compiles this file too")]
+    pub fn choose(&mut self, choices: &[u8]) {
+        self.rng.chosen.extend(choices);
     }
 
     // ---- Everything else ----------------------------------------------------------------------------------
