@@ -2,8 +2,9 @@
 //!
 //! - [`standard`] holds the standard's tables, typed from its text and not taken from the crate.
 //! - [`model`] owns a packet of any type; [`generate`] makes legal ones at random.
-//! - [`round_trip`], [`truncation`], [`noise`], [`places`] and [`vectors`] are the tests.
+//! - [`round_trip`], [`truncation`], [`noise`], [`places`], [`answers`] and [`vectors`] are the tests.
 
+mod answers;
 mod generate;
 mod model;
 mod noise;
