@@ -29,12 +29,9 @@ const STEPS: &[Step] = &[
         let options = test::Options { offline: options.offline, ..test::Options::default() };
         test::run_with(&options).map(|counts| counts.to_string())
     }),
-    ("fuzz", |_| fuzz::run_with(&fuzz::Options { seconds: FUZZ_SECONDS, targets: Vec::new() })),
+    ("fuzz", |_| fuzz::run_with(&fuzz::Options { seconds: fuzz::SECONDS, targets: Vec::new() })),
     ("bench", |options| bench::run_quick(options.offline)),
 ];
-
-/// Seconds for each fuzz target: enough to see that the targets work and that no shallow crash came in.
-const FUZZ_SECONDS: u32 = 10;
 
 struct Outcome {
     name: &'static str,

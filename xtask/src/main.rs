@@ -37,7 +37,7 @@ Usage: cargo xtask TASK [OPTIONS]
                       the attack catalogue against the running broker (default: what runs at every commit)
                       --all: also the cases that load the broker; --compare: beside Debian's mosquitto
   fuzz [--seconds N] [TARGET]...
-                      run the fuzz targets (default: all of them, 30 seconds each)
+                      run the fuzz targets (default: all of them, a minute each)
   docs [--check]      write the generated pages; --check: fail when a committed one is stale
   spec [--check]      write docs/conformance.md from spec/*.toml and the citations in code and tests;
                       --check: fail when it is stale, or a statement has no code or no test

@@ -1,16 +1,23 @@
-//! `cargo xtask fuzz`: builds the targets in `fuzz/fuzz_targets` and runs each for a while.
+//! `cargo xtask fuzz`: builds the targets in `fuzz/fuzz_targets` and runs each for a while, as many at a time as there
+//! are processors.
 //!
-//! libFuzzer needs code that reports its coverage. The flags below make the stable compiler emit it, which is all
-//! that cargo-fuzz would do for us; `RUSTC_BOOTSTRAP` is for the address sanitizer alone. Seeds that are worth keeping
-//! are in `fuzz/corpus-seeds/TARGET`; what a run finds is kept below `target/fuzz`, and a crash is printed.
+//! [`build`] compiles, [`seeds`] and [`dictionary`] say what a target begins with, [`target`] runs one. What a run finds
+//! is kept below `target/fuzz`, and a crash is printed.
+
+mod build;
+mod dictionary;
+mod seeds;
+mod target;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{process, provision, workspace};
+use crate::provision;
+use target::Outcome;
 
 /// What to run.
 pub struct Options {
@@ -20,14 +27,8 @@ pub struct Options {
     pub targets: Vec<String>,
 }
 
-/// Coverage counters and comparison traces for libFuzzer, checked arithmetic, and the address sanitizer.
-const FLAGS: &str = "--cfg fuzzing \
-    -Cpasses=sancov-module \
-    -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
-    -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares \
-    -Cdebug-assertions -Ccodegen-units=1 -Zsanitizer=address";
+/// Seconds for each target unless it is said otherwise.
+pub const SECONDS: u32 = 60;
 
 /// The task.
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -37,7 +38,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options = Options { seconds: 30, targets: Vec::new() };
+    let mut options = Options { seconds: SECONDS, targets: Vec::new() };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         if argument == "--seconds" {
@@ -57,17 +58,41 @@ pub fn run_with(options: &Options) -> Result<String> {
     let known = targets(Path::new("fuzz/fuzz_targets"))?;
     let chosen = choose(&known, &options.targets)?;
     provision::cxx_compiler()?;
-    let programs = build()?;
-    let mut crashed = Vec::new();
-    for target in &chosen {
-        if !run_target(&programs, target, options.seconds)? {
-            crashed.push(target.as_str());
+    let programs = build::build()?;
+    let outcomes = side_by_side(&chosen, |target| {
+        let outcome = target::run(&programs, target, options.seconds);
+        if let Ok(outcome) = &outcome {
+            println!("{outcome}");
         }
-    }
+        outcome
+    })?;
+    let crashed: Vec<&str> =
+        outcomes.iter().filter(|outcome| outcome.crash.is_some()).map(|outcome| &*outcome.target).collect();
     if crashed.is_empty() {
-        return Ok(format!("{} targets, {} s each", chosen.len(), options.seconds));
+        let inputs: u64 = outcomes.iter().map(|outcome| outcome.inputs).sum();
+        return Ok(format!("{} targets, {} s each, {inputs} inputs", chosen.len(), options.seconds));
     }
     bail!("crashed: {}", crashed.join(", "))
+}
+
+/// Runs `one` for each target, one thread a processor.
+fn side_by_side(chosen: &[String], one: impl Fn(&str) -> Result<Outcome> + Sync) -> Result<Vec<Outcome>> {
+    let next = Mutex::new(chosen.iter());
+    let done = Mutex::new(Vec::new());
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(chosen.len());
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let target = next.lock().expect("no worker panics while it looks").next();
+                    let Some(target) = target else { return };
+                    let outcome = one(target);
+                    done.lock().expect("no worker panics while it writes").push(outcome);
+                }
+            });
+        }
+    });
+    done.into_inner().expect("all workers are done").into_iter().collect()
 }
 
 /// The names of the targets: one file each.
@@ -91,80 +116,6 @@ fn choose(known: &[String], wanted: &[String]) -> Result<Vec<String>> {
     Ok(if wanted.is_empty() { known.to_vec() } else { wanted.to_vec() })
 }
 
-/// Builds all targets; returns the folder of the programs.
-fn build() -> Result<PathBuf> {
-    let host = host_triple()?;
-    let folder = workspace::target_dir().join("fuzz");
-    // With an explicit target the flags are for the targets alone and not for build scripts and macros.
-    let mut command = process::cargo(["build", "--release", "--manifest-path", "fuzz/Cargo.toml", "--bins"]);
-    command.args(["--target", &host]).arg("--target-dir").arg(&folder);
-    command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
-    process::run(&mut command)?;
-    Ok(folder.join(host).join("release"))
-}
-
-fn host_triple() -> Result<String> {
-    let output = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let host =
-        text.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
-    Ok(host.to_string())
-}
-
-/// Runs one target; false when it crashed, in which case the input has been shown.
-fn run_target(programs: &Path, target: &str, seconds: u32) -> Result<bool> {
-    let folder = workspace::target_dir().join("fuzz");
-    let found = folder.join("corpus").join(target);
-    let crashes = folder.join("crashes").join(target);
-    // What an earlier run found is history: only the crashes of this run are shown.
-    let _ = fs::remove_dir_all(&crashes);
-    fs::create_dir_all(&found)?;
-    fs::create_dir_all(&crashes)?;
-    let mut command = Command::new(programs.join(target));
-    // New inputs go to the first folder; the others are only read.
-    command.arg(&found);
-    let seeds = Path::new("fuzz/corpus-seeds").join(target);
-    if seeds.is_dir() {
-        command.arg(seeds);
-    }
-    command.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", crashes.display()));
-    command.args([
-        "-max_len=4096",
-        "-timeout=10",
-        "-rss_limit_mb=2048",
-        "-verbosity=0",
-        "-print_final_stats=1",
-    ]);
-    // The sanitizer prints a stack of its own.
-    let transcript = process::capture(command.env("RUST_BACKTRACE", "0"))?;
-    if transcript.success {
-        println!("{target}: {} inputs, no crash", executed(&transcript.lines));
-        return Ok(true);
-    }
-    eprintln!("{}", transcript.lines.join("\n"));
-    for entry in fs::read_dir(&crashes)? {
-        let path = entry?.path();
-        eprintln!("{target} crashes on {}:\n{}", path.display(), hex(&fs::read(&path)?));
-        eprintln!("again with: {} {}", programs.join(target).display(), path.display());
-    }
-    Ok(false)
-}
-
-/// How many inputs libFuzzer says that it ran.
-fn executed(lines: &[String]) -> &str {
-    let figure = lines.iter().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-    figure.map_or("an unknown number of", str::trim)
-}
-
-/// The bytes as hexadecimal, 32 a line.
-fn hex(bytes: &[u8]) -> String {
-    let lines: Vec<String> = bytes
-        .chunks(32)
-        .map(|chunk| chunk.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "))
-        .collect();
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,14 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_inputs_is_read() {
-        let lines = ["INFO: x".to_string(), "stat::number_of_executed_units: 749017".to_string()];
-        assert_eq!(executed(&lines), "749017");
+    fn every_target_is_run_once() {
+        let chosen: Vec<String> = (0..9).map(|n| format!("t{n}")).collect();
+        let run = |target: &str| Ok(Outcome { target: target.into(), inputs: 1, crash: None });
+        let mut names: Vec<String> =
+            side_by_side(&chosen, run).expect("all ran").into_iter().map(|outcome| outcome.target).collect();
+        names.sort();
+        assert_eq!(names, chosen);
     }
 
     #[test]
-    fn inputs_are_shown_as_hexadecimal() {
-        assert_eq!(hex(&[0x10, 0xff]), "10 ff");
-        assert_eq!(hex(&[0; 33]).lines().count(), 2);
+    fn a_target_that_cannot_be_run_is_an_error() {
+        let run = |target: &str| bail!("no {target}");
+        assert!(side_by_side(&["decode".to_string()], run).is_err());
     }
 }
