@@ -8,7 +8,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_session::server::Message;
 
-/// A letter from one shard to another.
+/// A letter from one shard to another. As letters keep their order, so do the messages of a publisher, on every topic.
+/// [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT3-4.6.0-5] [MQTT3-4.6.0-6]
 #[derive(Debug)]
 pub enum Mail {
     /// A message was published.

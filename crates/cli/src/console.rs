@@ -46,7 +46,8 @@ impl Console {
         }
     }
 
-    /// True if stdout is closed, so that there is no use in going on.
+    /// True if stdout is closed, so that there is no use in going on: what comes in cannot be handed on, and the
+    /// connection is closed. [MQTT3-4.8.0-2]
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }

@@ -2,7 +2,7 @@
 
 use crate::tidy::{Source, Tree};
 
-use super::item;
+use super::item::Items;
 
 /// Crates that exist to prove the others: what they cite is a proof, also outside their own tests.
 const PROVERS: &[&str] = &["crates/conform/", "crates/sim/", "fuzz/"];
@@ -13,8 +13,10 @@ const CLIENT: &[&str] = &[
     "crates/cli/tests/tools/",
     "crates/net/src/ws/client.rs",
 ];
+/// The server's half of what both stand on otherwise.
+const SERVER: &[&str] = &["crates/net/src/ws/server.rs"];
 /// What client and server both stand on.
-const SHARED: &[&str] = &["crates/codec/", "crates/net/", "fuzz/"];
+const SHARED: &[&str] = &["crates/codec/", "crates/net/src/ws/", "fuzz/"];
 /// Pages that speak of statements.
 const PAGES: &[&str] = &["docs/", "README.md", "ARCHITECTURE.md", "DEVELOPERS.md", "CHANGELOG.md"];
 /// This page is made of the citations, so it has none of its own.
@@ -58,6 +60,7 @@ impl Citation {
         let within = |folders: &[&str]| folders.iter().any(|folder| self.path.starts_with(folder));
         match () {
             () if within(CLIENT) => Face::Client,
+            () if within(SERVER) => Face::Server,
             () if within(SHARED) => Face::Shared,
             () => Face::Server,
         }
@@ -68,9 +71,11 @@ impl Citation {
 pub fn all(tree: &Tree) -> Vec<Citation> {
     let mut citations = Vec::new();
     for (path, text) in tree.texts().filter(|(path, _)| is_read(path)) {
-        for (line, id) in ids(text) {
-            let (role, item) = match tree.source(path) {
-                Some(source) => of_rust(source, path, line),
+        let ids = ids(text);
+        let rust = tree.source(path).filter(|_| !ids.is_empty()).map(|source| (source, Items::of(source)));
+        for (line, id) in ids {
+            let (role, item) = match &rust {
+                Some((source, items)) => of_rust(source, items, (path, line)),
                 None => (of_data(path), None),
             };
             citations.push(Citation { id: id.to_string(), role, path: path.to_string(), item, line });
@@ -84,8 +89,8 @@ fn is_read(path: &str) -> bool {
     path != PAGE && (["crates/", "fuzz/"].iter().chain(PAGES).any(|part| path.starts_with(part)))
 }
 
-fn of_rust(source: &Source, path: &str, line: usize) -> (Role, Option<String>) {
-    let item = item::at(source, line);
+fn of_rust(source: &Source, items: &Items<'_>, (path, line): (&str, usize)) -> (Role, Option<String>) {
+    let item = items.at(line);
     let role = match () {
         () if is_prover(path) || item.is_test => Role::Proof,
         () if source.is_test(line) => Role::Mention,
@@ -180,6 +185,8 @@ mod tests {
         assert_eq!(face("crates/session/src/server/outbox.rs"), Face::Server);
         assert_eq!(face("crates/codec/src/frame.rs"), Face::Shared);
         assert_eq!(face("crates/net/src/ws/client.rs"), Face::Client);
+        assert_eq!(face("crates/net/src/ws/server.rs"), Face::Server);
+        assert_eq!(face("crates/net/src/ws/frame.rs"), Face::Shared);
         assert_eq!(face("crates/cli/tests/wire/will.rs"), Face::Server);
     }
 }

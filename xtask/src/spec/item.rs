@@ -12,20 +12,32 @@ pub struct Item {
     pub is_test: bool,
 }
 
-/// The function around `line` (from one), or else the item, field or variant that follows it.
-pub fn at(source: &Source, line: usize) -> Item {
-    let functions = source.functions();
-    if let Some(function) = functions.iter().rfind(|function| holds(function, line)) {
-        return of_function(source, function);
+/// The items of one file.
+pub struct Items<'a> {
+    source: &'a Source,
+    functions: Vec<Function>,
+}
+
+impl<'a> Items<'a> {
+    /// Scans the file once for all its citations.
+    pub fn of(source: &'a Source) -> Self {
+        Self { source, functions: source.functions() }
     }
-    let code: Vec<&str> = source.code.lines().collect();
-    let found = code.iter().enumerate().skip(line - 1).find(|(_, text)| is_declaration(text));
-    let Some((index, text)) = found else {
-        return Item::default();
-    };
-    match functions.iter().find(|function| function.line == index + 1) {
-        Some(function) => of_function(source, function),
-        None => Item { name: declared(&code, index, text.trim()), is_test: false },
+
+    /// The function around `line` (from one), or else the item, field or variant that follows it.
+    pub fn at(&self, line: usize) -> Item {
+        if let Some(function) = self.functions.iter().rfind(|function| holds(function, line)) {
+            return of_function(self.source, function);
+        }
+        let code: Vec<&str> = self.source.code.lines().collect();
+        let found = code.iter().enumerate().skip(line - 1).find(|(_, text)| is_declaration(text));
+        let Some((index, text)) = found else {
+            return Item::default();
+        };
+        match self.functions.iter().find(|function| function.line == index + 1) {
+            Some(function) => of_function(self.source, function),
+            None => Item { name: declared(&code, index, text.trim()), is_test: false },
+        }
     }
 }
 
@@ -132,13 +144,14 @@ mod tests {
     #[test]
     fn a_function_that_a_macro_makes_tests_of_is_one() {
         let source = Source::new("// Doc.\nfn a(n: usize) {}\nfn b() {}\non_shards!(\n    a,\n);\n", true);
-        assert!(at(&source, 1).is_test && !at(&source, 3).is_test);
+        let items = Items::of(&source);
+        assert!(items.at(1).is_test && !items.at(3).is_test);
     }
 
     fn name_and_test(comment: &str) -> (String, bool) {
         let source = Source::new(TEXT, false);
         let line = TEXT.lines().position(|text| text.contains(comment)).expect("in the text") + 1;
-        let item = at(&source, line);
+        let item = Items::of(&source).at(line);
         (item.name.unwrap_or_default(), item.is_test)
     }
 

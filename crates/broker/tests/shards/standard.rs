@@ -252,6 +252,20 @@ fn a_refused_identifier_is_free_again() {
     }
 }
 
+/// [MQTT3-4.8.0-2]: no memory for a message, and no other way to say so.
+#[test]
+fn a_message_that_cannot_be_taken_ends_the_connection() {
+    for version in VERSIONS {
+        let mut net = net(2);
+        let writer = net.join(&hello("writer", version).silent());
+        net.world.borrow_mut().overloaded = true;
+        net.publish(writer, &msg("t", "x").acked(1, 1));
+        let new = version == Version::V5;
+        let told = if new { vec![Got::Ack(Puback, 1, 0x97)] } else { vec![] };
+        assert_eq!((net.got(writer), net.is_open(writer)), (told, new));
+    }
+}
+
 /// [MQTT-3.3.4-9] [MQTT-3.3.4-10] [MQTT-4.9.0-2] [MQTT-4.9.0-3]: no quota, and everything but QoS 1 and 2 goes on.
 #[test]
 fn an_exhausted_quota_holds_nothing_else_back() {

@@ -297,7 +297,7 @@ fn a21_text_that_is_none() {
     play_all("A21 (text that is none)", trials);
 }
 
-// [MQTT-1.5.4-3]: the mark is kept where it is.
+// [MQTT-1.5.4-3] [MQTT3-1.5.3-3]: the mark is kept where it is.
 #[test]
 fn a21_a_byte_order_mark_is_kept() {
     let mut broker = target().start();

@@ -54,6 +54,7 @@ fn converse(shards: usize) {
     }
 }
 
+// [MQTT3-7.0.0-2]: a client that knows nothing of us needs nothing else.
 #[test]
 fn foreign_mqttjs_with_one_shard() {
     converse(1);

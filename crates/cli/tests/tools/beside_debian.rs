@@ -71,6 +71,7 @@ fn plain(mut ended: Ended) -> Ended {
     ended
 }
 
+// [MQTT3-7.0.0-2]: what our tools say is what another's broker knows.
 #[test]
 fn foreign_publishing() {
     compare(&[

@@ -48,7 +48,7 @@ fn lines_and_files() {
     assert_eq!(start(Maker::Ours, &subscriber, b"").wait(), ended(&input));
 }
 
-/// A subscriber with a kept session that takes one message at a time misses none and sees none twice.
+/// [MQTT-3.1.2-23] [MQTT3-3.1.2-4] A subscriber with a kept session that takes one message at a time misses none and sees none twice.
 #[test]
 fn messages_that_are_not_printed_are_not_acknowledged() {
     let broker = Conf::open().start();
@@ -61,6 +61,7 @@ fn messages_that_are_not_printed_are_not_acknowledged() {
     }
 }
 
+// [MQTT-4.2-1] [MQTT3-7.1.2-1]
 #[test]
 fn a_large_payload_from_standard_input() {
     let broker = Conf::open().start();
@@ -70,6 +71,7 @@ fn a_large_payload_from_standard_input() {
     assert_eq!(run(Maker::Ours, &fill("sub {p} -t large -C 1 -N", &broker)), ended(&payload));
 }
 
+// [MQTT-6.0.0-1] [MQTT-6.0.0-3] [MQTT3-6.0.0-1] [MQTT3-6.0.0-3]
 #[test]
 fn over_websockets() {
     let broker = Conf::open().line("listener {port2} 127.0.0.1").line("protocol websockets").start();

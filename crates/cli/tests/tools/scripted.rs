@@ -196,6 +196,7 @@ fn signals_end_a_subscriber_in_order() {
 }
 
 /// `mosquitto_sub … | head -1`
+// [MQTT3-4.8.0-2]
 #[test]
 fn a_reader_that_goes_away_ends_a_subscriber_quietly() {
     let server = Server::start(&[Hear, CONNACK, Hear, Say(b"\x30\x04\x00\x01ax"), HearAll]);

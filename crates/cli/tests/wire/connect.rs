@@ -5,6 +5,7 @@ use crate::kit::decode::{connack_properties, reason};
 use crate::kit::packet::{PINGREQ, prop};
 use crate::kit::*;
 
+// [MQTT-3.1.4-5] [MQTT-3.2.2-1] [MQTT3-3.1.4-4]
 #[test]
 fn connack_bytes_of_each_version() {
     let broker = Conf::open().start();
@@ -25,7 +26,7 @@ fn bridge_bit_is_accepted() {
     }
 }
 
-// [MQTT-3.1.2-2]
+// [MQTT-3.1.2-2] [MQTT3-3.1.2-2]
 #[test]
 fn unknown_levels_are_refused() {
     let broker = Conf::open().start();
@@ -41,6 +42,7 @@ fn unknown_levels_are_refused() {
     }
 }
 
+// [MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.2.2-16]
 #[test]
 fn assigned_client_id_is_auto_and_a_uuid() {
     let broker = Conf::open().start();
@@ -60,6 +62,7 @@ fn assigned_client_id_is_auto_and_a_uuid() {
     assert_eq!(order, wanted, "the order Mosquitto sends its properties in");
 }
 
+// [MQTT3-3.1.3-6] [MQTT3-3.1.3-8]
 #[test]
 fn empty_client_ids_below_mqtt_5() {
     let broker = Conf::open().start();
@@ -73,6 +76,7 @@ fn empty_client_ids_below_mqtt_5() {
     }
 }
 
+// [MQTT-3.1.3-8] [MQTT3-3.1.3-9]
 #[test]
 fn zero_length_ids_can_be_forbidden() {
     let broker = Conf::open().line("allow_zero_length_clientid false").start();
@@ -101,7 +105,7 @@ fn long_client_ids_of_mqtt_3_1_are_accepted() {
     Client::clean(&broker, V3, &"i".repeat(60)).disconnect();
 }
 
-// [MQTT-3.1.2-24]: silence for one and a half times the keep alive.
+// [MQTT-3.1.2-22] [MQTT3-3.1.2-24]: silence for one and a half times the keep alive.
 fn keepalive_closes_a_silent_client(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in [V4, V5] {
@@ -152,6 +156,7 @@ fn max_keepalive_overrides_or_refuses() {
     assert!(connack_properties(&connack).iter().all(|(id, _)| *id != 0x13));
 }
 
+// [MQTT-3.2.0-1] [MQTT-3.12.4-1] [MQTT3-3.2.0-1] [MQTT3-3.12.4-1]
 #[test]
 fn a_ping_in_the_same_segment_as_connect_is_answered() {
     let broker = Conf::open().start();
@@ -183,7 +188,7 @@ fn publishes_behind_connect_are_delivered_though_the_client_is_gone(shards: usiz
     assert_eq!(seen, (0..300).collect::<Vec<_>>());
 }
 
-// [MQTT-3.1.4-5]
+// [MQTT-3.1.4-6] [MQTT3-3.1.4-5]
 fn publishes_behind_a_wrong_password_are_not(shards: usize) {
     let broker = Conf::accounts().shards(shards).start();
     let (mut watcher, _) = Client::open(&broker, &Connect::new(V4, "watcher").login("bob", "secret"));
@@ -210,6 +215,7 @@ fn a_maximum_packet_size_too_small_for_connack_closes() {
     plain(&broker, "fine").disconnect();
 }
 
+// [MQTT-4.12.0-1]
 #[test]
 fn an_unknown_authentication_method_is_refused() {
     let broker = Conf::open().start();

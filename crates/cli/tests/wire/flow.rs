@@ -10,6 +10,8 @@ fn unheard(first: u8, version: Version, mid: u16) -> Vec<u8> {
     if version == V5 { vec![first, 3, (mid >> 8) as u8, mid as u8, 0x10] } else { ack(first, mid) }
 }
 
+// [MQTT-2.2.1-2] [MQTT-3.3.2-1] [MQTT-3.3.4-1] [MQTT-4.3.1-1] [MQTT3-2.3.1-5] [MQTT3-3.3.2-1] [MQTT3-3.3.4-1]
+// [MQTT3-4.3.1-1]
 fn qos_0_reaches_every_version(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut readers = VERSIONS.map(|version| {
@@ -28,6 +30,8 @@ fn qos_0_reaches_every_version(shards: usize) {
     }
 }
 
+// [MQTT-2.2.1-5] [MQTT-3.3.4-1] [MQTT-4.3.2-2] [MQTT-4.3.2-4] [MQTT3-2.3.1-6] [MQTT3-3.3.4-1] [MQTT3-4.3.2-1]
+// [MQTT3-4.3.2-2]
 fn qos_1_both_directions(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -46,6 +50,8 @@ fn qos_1_both_directions(shards: usize) {
     }
 }
 
+// [MQTT-2.2.1-5] [MQTT-3.3.4-1] [MQTT-4.3.3-2] [MQTT-4.3.3-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT3-2.3.1-6]
+// [MQTT3-3.3.4-1] [MQTT3-4.3.3-1] [MQTT3-4.3.3-2]
 fn qos_2_both_directions(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -78,7 +84,7 @@ fn qos_2_without_subscribers() {
     }
 }
 
-// The QoS of a delivery is the lower of the two.
+// The QoS of a delivery is the lower of the two. [MQTT-3.8.4-8] [MQTT3-3.8.4-6]
 fn qos_is_lowered_to_the_subscription(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut writer = Client::clean(&broker, V4, "writer");
@@ -103,7 +109,7 @@ fn upgrade_outgoing_qos_raises_it() {
     assert_eq!(reader.receive("up", "m").qos, 2);
 }
 
-// [MQTT-4.3.3-2]: a repeated QoS 2 PUBLISH gets PUBREC again and is not delivered again.
+// [MQTT-4.3.3-10] [MQTT3-4.3.3-2]: a repeated QoS 2 PUBLISH gets PUBREC again and is not delivered again.
 fn a_repeated_qos_2_publish_is_delivered_once(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -123,7 +129,7 @@ fn a_repeated_qos_2_publish_is_delivered_once(shards: usize) {
     }
 }
 
-// [MQTT-4.3.2-2]: after its PUBACK the same identifier is a new message, whatever DUP says.
+// [MQTT-3.3.1-3] [MQTT-4.3.2-5] [MQTT3-3.3.1-3] [MQTT3-4.3.2-2]: after its PUBACK the same identifier is a new message, whatever DUP says.
 fn the_same_identifier_after_puback_is_a_new_message(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut reader = Client::clean(&broker, V4, "reader");
@@ -133,10 +139,11 @@ fn the_same_identifier_after_puback_is_a_new_message(shards: usize) {
         writer.send(Publish::new(V4, "again", payload).qos(1, 3).dup().bytes());
         writer.expect(ack(PUBACK, 3));
         let delivery = reader.receive("again", payload);
-        assert!(!delivery.dup, "[MQTT-3.3.1-3]: DUP is not passed on");
+        assert!(!delivery.dup, "DUP is not passed on");
     }
 }
 
+// [MQTT-4.2-1] [MQTT3-7.1.1-1]
 #[test]
 fn a_large_payload_arrives_whole() {
     let broker = Conf::open().start();
@@ -162,6 +169,8 @@ fn a_packet_above_max_packet_size_is_refused() {
     }
 }
 
+// [MQTT-2.2.1-6] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT3-2.3.1-7] [MQTT3-3.10.4-4]
+// [MQTT3-3.10.4-5] [MQTT3-3.10.4-6]
 fn unsubscribe_stops_delivery(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {

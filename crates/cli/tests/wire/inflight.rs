@@ -30,7 +30,7 @@ fn the_window_is_max_inflight_messages(shards: usize) {
     assert_eq!(reader.delivery().text(), "5");
 }
 
-// [MQTT-3.3.4-9]: the client's receive maximum limits the broker, and QoS 0 passes by.
+// [MQTT-3.3.4-9] [MQTT-3.3.4-10] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.9.0-3]: the client's receive maximum limits the broker, and QoS 0 passes by.
 fn receive_maximum_of_the_client(shards: usize) {
     if !broker::ours() {
         return; // Mosquitto 2.0 sends one more.
@@ -58,7 +58,7 @@ fn receive_maximum_of_the_client(shards: usize) {
     assert_eq!(reader.delivery().text(), "d");
 }
 
-// [MQTT-4.9.0-2] with an error: PUBREC with 0x80 or more ends the exchange and frees the place.
+// [MQTT-4.4.0-2] [MQTT-4.9.0-2] with an error: PUBREC with 0x80 or more ends the exchange and frees the place.
 fn an_error_answer_frees_the_place(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let connect = Connect::new(V5, "reader").property(prop::two(prop::RECEIVE_MAXIMUM, 1));
@@ -77,7 +77,7 @@ fn an_error_answer_frees_the_place(shards: usize) {
     reader.expect_silence();
 }
 
-// [MQTT-3.3.4-7]: more than our receive maximum of 20 without PUBREL is the client's error.
+// More than our receive maximum of 20 without PUBREL is the client's error.
 #[test]
 fn receive_maximum_of_the_broker() {
     if !broker::ours() {
@@ -134,7 +134,7 @@ fn max_queued_messages_limits_an_absent_client(shards: usize) {
     assert!(counted, "{:?} counted of {dropped}", sys.value("publish/messages/dropped"));
 }
 
-// [MQTT-3.1.2-24]: what does not fit the client is not sent, and the rest goes on.
+// [MQTT-3.1.2-24] [MQTT-3.1.2-25]: what does not fit the client is not sent, and the rest goes on.
 fn maximum_packet_size_of_the_client(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let connect = Connect::new(V5, "reader").property(prop::four(prop::MAXIMUM_PACKET_SIZE, 40));
@@ -155,7 +155,7 @@ fn maximum_packet_size_of_the_client(shards: usize) {
     reader.expect_silence();
 }
 
-// An offline queue is drained through the window, whole and in order.
+// [MQTT-4.6.0-5] [MQTT3-4.6.0-6] An offline queue is drained through the window, whole and in order.
 fn a_long_queue_is_drained_in_order(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let durable = Connect::new(V5, "absent").durable();

@@ -11,6 +11,7 @@ const NEVER: u8 = 0x20;
 
 const VERSIONS: [Version; 3] = [V3, V4, V5];
 
+// [MQTT-3.3.1-5] [MQTT-3.3.1-9] [MQTT3-3.3.1-5] [MQTT3-3.3.1-6] [MQTT3-3.3.1-7] [MQTT3-3.3.1-8]
 fn a_retained_message_meets_the_next_subscriber(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -27,18 +28,20 @@ fn a_retained_message_meets_the_next_subscriber(shards: usize) {
     }
 }
 
+// [MQTT-3.3.1-12] [MQTT3-3.3.1-9]
 fn an_established_subscription_sees_retain_0(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
         let mut reader = Client::clean(&broker, version, "reader");
         reader.subscribe("live", 1);
         Client::clean(&broker, version, "writer").publish_retained("live", "m", 1);
-        assert!(!reader.receive("live", "m").retain, "[MQTT-3.3.1-9]");
+        assert!(!reader.receive("live", "m").retain);
         Client::clean(&broker, version, "writer").publish_retained("live", "", 1);
         reader.receive("live", "");
     }
 }
 
+// [MQTT-3.3.1-6] [MQTT-3.3.1-7] [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
 fn an_empty_payload_deletes(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -53,6 +56,7 @@ fn an_empty_payload_deletes(shards: usize) {
     }
 }
 
+// [MQTT-3.3.1-8] [MQTT3-3.3.1-12]
 fn a_publish_without_retain_changes_nothing(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut writer = Client::clean(&broker, V4, "writer");
@@ -64,7 +68,7 @@ fn a_publish_without_retain_changes_nothing(shards: usize) {
     late.expect_silence();
 }
 
-// [MQTT-3.3.1-6]: every SUBSCRIBE replays, also of a filter that the client has already.
+// [MQTT-3.8.4-4] [MQTT3-3.3.1-6] [MQTT3-3.8.4-3]: every SUBSCRIBE replays, also of a filter that the client has already.
 fn resubscribing_replays(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     Client::clean(&broker, V4, "writer").publish_retained("again", "m", 1);
@@ -74,6 +78,7 @@ fn resubscribing_replays(shards: usize) {
     }
 }
 
+// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
 fn retain_handling_options(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     Client::clean(&broker, V4, "writer").publish_retained("rh", "m", 1);
@@ -86,6 +91,7 @@ fn retain_handling_options(shards: usize) {
     new.subscribe("rh", ONLY_IF_NEW).expect_silence();
 }
 
+// [MQTT-3.3.1-13]
 fn retain_as_published(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut writer = Client::clean(&broker, V5, "writer");
@@ -95,7 +101,7 @@ fn retain_as_published(shards: usize) {
     assert!(reader.receive("rap", "m").retain);
     writer.publish("rap", "n", 1);
     assert!(!reader.receive("rap", "n").retain);
-    // A replay carries RETAIN whatever the option says [MQTT-3.3.1-8].
+    // A replay carries RETAIN whatever the option says.
     let mut late = Client::clean(&broker, V5, "late");
     assert!(late.subscribe("rap", 1).receive("rap", "m").retain);
 }

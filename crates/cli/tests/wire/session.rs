@@ -10,6 +10,7 @@ fn present(connack: &[u8]) -> bool {
     connack[2] & 1 != 0
 }
 
+// [MQTT-3.1.2-5] [MQTT-3.1.2-23] [MQTT-3.2.2-3] [MQTT3-3.1.2-4] [MQTT3-3.2.2-2] [MQTT3-3.2.2-3]
 fn a_kept_session_is_resumed_with_its_subscriptions(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut writer = Client::clean(&broker, V4, "writer");
@@ -29,6 +30,7 @@ fn a_kept_session_is_resumed_with_its_subscriptions(shards: usize) {
     }
 }
 
+// [MQTT-4.5.0-1] [MQTT3-3.1.2-5] [MQTT3-4.5.0-1]
 fn messages_wait_for_an_absent_client(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -62,6 +64,7 @@ fn queue_qos0_messages_keeps_qos_0_too(shards: usize) {
     assert_eq!(reader.receive("wait", "zero").qos, 0);
 }
 
+// [MQTT-3.1.2-4] [MQTT-3.2.2-2] [MQTT3-3.1.2-6] [MQTT3-3.2.2-1]
 fn clean_start_discards_everything(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -82,7 +85,7 @@ fn clean_start_discards_everything(shards: usize) {
     }
 }
 
-// [MQTT-3.1.2-11]: in MQTT 5 the session outlives its connection only for the expiry interval.
+// In MQTT 5 the session outlives its connection only for the expiry interval.
 #[test]
 fn without_an_expiry_interval_a_v5_session_ends_with_its_connection() {
     let broker = Conf::open().start();
@@ -92,6 +95,7 @@ fn without_an_expiry_interval_a_v5_session_ends_with_its_connection() {
     assert!(!present(&connack));
 }
 
+// [MQTT-4.1.0-2]
 fn a_session_expires(shards: usize) {
     let broker = Conf::open().line("sys_interval 1").shards(shards).start();
     let mut sys = Sys::watch(&broker);
@@ -138,7 +142,7 @@ fn persistent_client_expiration_caps_old_clients() {
     assert!(gone, "clients/expired never became 1");
 }
 
-// [MQTT-3.1.4-2], and the reason that MQTT 5 has for it.
+// [MQTT-3.1.4-3] [MQTT3-3.1.4-2], and the reason that MQTT 5 has for it.
 fn a_second_connection_takes_over(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for (old, new) in [(V5, V5), (V4, V5), (V5, V4), (V4, V4), (V3, V3)] {
@@ -172,7 +176,7 @@ fn take_over_keeps_the_session_and_what_is_in_flight(shards: usize) {
     }
 }
 
-// [MQTT-4.4.0-1]: unacknowledged PUBLISH and PUBREL are sent again with their identifiers.
+// [MQTT-3.3.1-1] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT3-3.3.1-1] [MQTT3-4.3.3-1] [MQTT3-4.4.0-1]: unacknowledged PUBLISH and PUBREL are sent again with their identifiers.
 fn unacknowledged_messages_are_sent_again(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -200,7 +204,7 @@ fn unacknowledged_messages_are_sent_again(shards: usize) {
     }
 }
 
-// [MQTT-4.3.3-2]: the identifier of an unreleased QoS 2 message survives the connection.
+// [MQTT-4.3.3-10] [MQTT3-4.3.3-2]: the identifier of an unreleased QoS 2 message survives the connection.
 fn a_qos_2_publish_is_completed_on_the_next_connection(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {

@@ -9,6 +9,8 @@ const VERSIONS: [Version; 3] = [V3, V4, V5];
 /// Subscription option: No Local.
 const NO_LOCAL: u8 = 0x04;
 
+// [MQTT-2.2.1-6] [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-1]
+// [MQTT3-2.3.1-7] [MQTT3-3.8.4-1] [MQTT3-3.8.4-2] [MQTT3-3.8.4-4] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1]
 #[test]
 fn suback_has_a_code_for_each_filter_in_order() {
     let broker = Conf::open().start();
@@ -29,6 +31,7 @@ fn suback_has_a_code_for_each_filter_in_order() {
 }
 
 // Every pair is published, whether it matches or not, so that a false match shows up as well.
+// [MQTT-3.3.2-3] [MQTT-4.7.2-1] [MQTT-4.7.3-4] [MQTT3-3.3.2-3] [MQTT3-3.8.3-2] [MQTT3-4.7.2-1] [MQTT3-4.7.3-4]
 fn matching(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let cases = [
@@ -68,7 +71,7 @@ fn matching(shards: usize) {
     }
 }
 
-// Mosquitto 2.1: one copy for each subscription, at that subscription's QoS.
+// Mosquitto 2.1: one copy for each subscription, at that subscription's QoS. [MQTT-3.3.4-2] [MQTT3-3.3.5-1]
 fn overlapping_subscriptions_get_a_copy_each(shards: usize) {
     let broker = Conf::open().line("allow_duplicate_messages true").shards(shards).start();
     for version in VERSIONS {
@@ -92,7 +95,7 @@ fn duplicates_can_be_switched_off() {
     reader.expect_silence();
 }
 
-// [MQTT-3.8.4-3]: the same filter again replaces the subscription.
+// [MQTT-3.8.4-3] [MQTT3-3.8.4-3]: the same filter again replaces the subscription.
 fn subscribing_again_replaces(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {
@@ -111,6 +114,7 @@ fn subscribe_with_id(client: &mut Client, filter: &str, id: usize) {
     client.expect([0x90, 4, 0, 1, 0, 1]);
 }
 
+// [MQTT-3.3.4-3] [MQTT-3.3.4-5]
 fn subscription_identifiers_come_back(shards: usize) {
     let broker = Conf::open().line("allow_duplicate_messages true").shards(shards).start();
     let mut reader = Client::clean(&broker, V5, "reader");
@@ -141,6 +145,7 @@ fn a_retained_replay_carries_the_identifier(shards: usize) {
     assert_eq!(properties(&reader.receive("id/kept", "m").properties), [(0x0B, vec![7])]);
 }
 
+// [MQTT-3.8.3-3]
 fn no_local_keeps_own_messages_away(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut loner = Client::clean(&broker, V5, "loner");
@@ -180,6 +185,7 @@ fn after_suback_nothing_is_missed(shards: usize) {
     }
 }
 
+// [MQTT-3.8.4-7] [MQTT3-3.8.4-5] [MQTT3-3.9.3-2]
 #[test]
 fn refuse_subscribe_refuses_exactly_that_filter() {
     if !broker::ours() {

@@ -29,6 +29,7 @@ fn read(stream: &mut std::net::TcpStream, count: usize) -> Vec<u8> {
     bytes
 }
 
+// [MQTT-6.0.0-1] [MQTT3-6.0.0-1]
 fn packets_travel_both_ways(shards: usize) {
     let broker = conf().shards(shards).start();
     for version in [V3, V4, V5] {
@@ -72,6 +73,7 @@ fn any_path_will_do() {
     }
 }
 
+// [MQTT-6.0.0-2] [MQTT3-6.0.0-2]
 #[test]
 fn many_packets_in_a_frame() {
     let broker = conf().start();
@@ -87,7 +89,7 @@ fn many_packets_in_a_frame() {
     assert_eq!(bytes, [&[0x20, 2, 0, 0][..], &PINGRESP, &PINGRESP].concat());
 }
 
-// [MQTT-6.0.0-2], with a ping of the outer protocol in between.
+// [MQTT-6.0.0-2] [MQTT3-6.0.0-2], with a ping of the outer protocol in between.
 #[test]
 fn a_packet_in_many_frames() {
     let broker = conf().start();
@@ -107,7 +109,7 @@ fn a_packet_in_many_frames() {
     assert_eq!(read(&mut stream, 4), [0x82, 2, 0xD0, 0]);
 }
 
-// [MQTT-6.0.0-1]
+// [MQTT-6.0.0-1] [MQTT3-6.0.0-1]
 #[test]
 fn a_text_frame_closes() {
     if !broker::ours() {

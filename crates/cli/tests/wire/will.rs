@@ -13,6 +13,7 @@ fn watcher(broker: &Broker) -> Client {
     watcher
 }
 
+// [MQTT-3.1.2-8] [MQTT-3.1.2-14] [MQTT3-3.1.2-8] [MQTT3-3.1.2-16]
 fn a_cut_connection_sends_the_will(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut watcher = watcher(&broker);
@@ -27,7 +28,7 @@ fn a_cut_connection_sends_the_will(shards: usize) {
     }
 }
 
-// [MQTT-3.14.4-3]
+// [MQTT-3.1.2-10] [MQTT-3.14.4-3] [MQTT3-3.1.2-10] [MQTT3-3.14.4-3]
 fn disconnect_discards_the_will(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut watcher = watcher(&broker);
@@ -84,7 +85,7 @@ fn take_over_sends_the_will(shards: usize) {
     }
 }
 
-// [MQTT-3.1.2-17]
+// [MQTT-3.1.2-15] [MQTT3-3.1.2-17]
 fn a_retained_will_is_retained(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut watcher = watcher(&broker);
@@ -161,6 +162,7 @@ fn the_end_of_the_session_sends_a_delayed_will(shards: usize) {
     watcher.receive("will/end", "sent");
 }
 
+// [MQTT-3.1.3-10]
 #[test]
 fn will_properties_travel_with_it() {
     let broker = Conf::open().start();

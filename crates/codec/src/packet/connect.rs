@@ -25,7 +25,8 @@ const BRIDGE: u8 = 0x80;
 pub struct Connect<'a> {
     /// The protocol version that the connection speaks from here on.
     pub version: Version,
-    /// True if the client says that it is a bridge (bit 7 of the protocol level, Mosquitto's extension).
+    /// True if the client says that it is a bridge (bit 7 of the protocol level, Mosquitto's extension). Nobody needs
+    /// to. [MQTT3-7.0.0-2]
     pub bridge: bool,
     /// Clean Start, which was Clean Session before MQTT 5.0.
     pub clean_start: bool,

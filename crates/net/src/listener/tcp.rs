@@ -11,6 +11,7 @@ use super::{Listener, Opened, TcpSpec};
 /// With port 0, how often to try for a port that is free in both families.
 const FREE_PORT_TRIES: usize = 16;
 
+/// The streams that come of them are ordered and lose nothing. [MQTT-4.2-1] [MQTT3-7.1.1-1]
 pub(super) fn open(spec: &TcpSpec) -> Result<Opened, ListenError> {
     let addresses = addresses(spec)?;
     let mut tries = if spec.port == 0 { FREE_PORT_TRIES } else { 1 };

@@ -73,6 +73,7 @@ impl ClientWs {
             "GET {slash}{path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {}\r\n",
             self.masks.key(),
+            // [MQTT-6.0.0-3] [MQTT3-6.0.0-3]
             SUBPROTOCOLS[0],
         );
         for (name, value) in extra {

@@ -48,7 +48,7 @@ pub enum WsError {
     /// An opcode without a meaning.
     #[error("reserved opcode {0}")]
     Opcode(u8),
-    /// A text frame [MQTT-6.0.0-1].
+    /// A text frame [MQTT-6.0.0-1] [MQTT3-6.0.0-1].
     #[error("text frame")]
     Text,
     /// A continuation where no message is open.

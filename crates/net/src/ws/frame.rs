@@ -271,7 +271,7 @@ impl Frames {
             CONTINUATION if !self.in_message => Err(WsError::Continuation),
             BINARY if self.in_message => Err(WsError::Interleaved),
             CONTINUATION | BINARY => Ok(()),
-            // [MQTT-6.0.0-1]
+            // [MQTT-6.0.0-1] [MQTT3-6.0.0-1]
             TEXT => Err(WsError::Text),
             CLOSE | PING | PONG if first & FIN == 0 => Err(WsError::FragmentedControl),
             CLOSE | PING | PONG => Ok(()),

@@ -187,7 +187,7 @@ fn check(head: &[u8], settings: &WsSettings) -> Result<Accepted, WsError> {
         return Err(WsError::BadHead("Sec-WebSocket-Key is not 16 bytes in base64"));
     }
     check_origin(fields.once("Origin")?, &settings.origins)?;
-    // [MQTT-6.0.0-3] and [MQTT-6.0.0-4]
+    // [MQTT-6.0.0-4] [MQTT3-6.0.0-4]
     let offered =
         |name: &&&str| fields.tokens("Sec-WebSocket-Protocol").any(|token| token == name.as_bytes());
     let subprotocol = SUBPROTOCOLS.iter().find(offered).ok_or(WsError::Subprotocol)?;

@@ -64,6 +64,7 @@ fn a_name_is_asked_about_where_there_are_passwords() {
     assert_eq!(host.gate(0, &connect(Some(""))), Gate::Ask);
 }
 
+// [MQTT-4.12.0-1]
 #[test]
 fn methods_must_be_known() {
     let host = host(&config("listener 1\nallow_anonymous true\n"));

@@ -200,6 +200,8 @@ impl Client {
     /// Sends again what the last connection left open, in the order in which it was published. [MQTT-4.4.0-1]
     /// [MQTT-4.6.0-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]
     ///
+    /// They do not expire on their way. [MQTT-4.3.3-7]
+    ///
     /// Without a session on the server ours begins anew. [MQTT-3.1.2-4] [MQTT-3.2.2-5] [MQTT3-3.1.2-6]
     /// A server without the session gets unanswered messages as new ones; those that it had received
     /// (PUBREC) are done as far as anyone can tell.

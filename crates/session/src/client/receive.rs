@@ -144,7 +144,7 @@ impl Client {
             return Err(Violation::ReceiveMaximumExceeded);
         }
         match publish.qos {
-            // [MQTT-4.3.3-8]
+            // Never refused, so that the identifier always means this message. [MQTT-4.3.3-8] [MQTT-4.3.3-9]
             Qos::ExactlyOnce => {
                 self.incoming.hold(id, message);
                 self.write_ack(PacketType::Pubrec, id, reason::SUCCESS, now);
@@ -279,6 +279,7 @@ impl Client {
         Ok(())
     }
 
+    /// The server has no more to say, such as after a re-authentication that failed. [MQTT-4.12.1-2]
     fn handle_disconnect(&mut self, disconnect: &Disconnect<'_>) -> Result<(), Violation> {
         if !self.options.version.has_properties() {
             return Err(Violation::NotFromServer(PacketType::Disconnect));

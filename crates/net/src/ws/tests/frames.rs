@@ -13,6 +13,7 @@ fn an_idle_connection_is_small() {
 fn the_standards_examples() {
     let masked_hello = [0x82, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
     assert_eq!(receive(&masked_hello).mqtt, b"Hello");
+    // What we send is binary. [MQTT-6.0.0-1] [MQTT3-6.0.0-1]
     let mut encoded = Vec::new();
     ClientWs::encode(b"Hello", MASK, &mut encoded);
     assert_eq!(encoded, masked_hello);
@@ -37,7 +38,7 @@ fn headers_use_the_fewest_bytes() {
     }
 }
 
-// G04, [MQTT-6.0.0-2]
+// G04, [MQTT-6.0.0-2] [MQTT3-6.0.0-2]
 #[test]
 fn packets_need_not_align_with_frames() {
     let two_in_one = frame(0x82, b"\xc0\x00\xc0\x00");
@@ -75,7 +76,7 @@ fn frames_may_follow_the_upgrade_at_once() {
     assert_eq!(outcome.result, Ok(()));
 }
 
-// G03, [MQTT-6.0.0-1]
+// G03, [MQTT-6.0.0-1] [MQTT3-6.0.0-1]
 #[test]
 fn g03_broken_rules_get_their_close_code() {
     let long_ping = frame(0x89, &[0; 126]);

@@ -95,7 +95,7 @@ fn g02_bad_requests_get_400() {
     }
 }
 
-// [MQTT-6.0.0-3]
+// [MQTT-6.0.0-4] [MQTT3-6.0.0-4]: nothing else is selected.
 #[test]
 fn g02_a_sub_protocol_of_mqtt_must_be_offered() {
     refused(&with("Sec-WebSocket-Protocol: mqtt\r\n", ""), 400, WsError::Subprotocol);
@@ -175,10 +175,14 @@ fn answered(from: &str, to: &str) -> Result<(), WsError> {
     result
 }
 
+// [MQTT-6.0.0-3] [MQTT-6.0.0-4] [MQTT3-6.0.0-3] [MQTT3-6.0.0-4]: our server agrees to what our client offers.
 #[test]
 fn the_client_checks_the_answer() {
     let bad_accept = WsError::BadHead("Sec-WebSocket-Accept does not match");
-    assert_eq!(answered("HTTP", "HTTP"), Ok(()));
+    let request = ClientWs::new([7; 16]).request("h:1", "/", &[]).unwrap();
+    let offer = b"\r\nSec-WebSocket-Protocol: mqtt\r\n";
+    assert!(request.windows(offer.len()).any(|line| line == offer));
+    assert_eq!(answered("Sec-WebSocket-Protocol: mqtt\r\n", "Sec-WebSocket-Protocol: mqtt\r\n"), Ok(()));
     assert_eq!(answered("101 Switching Protocols", "404 Not Found"), Err(WsError::Refused(404)));
     assert_eq!(answered("HTTP/1.1", "HTTP/1.0"), Err(WsError::BadHead("not HTTP/1.1")));
     assert_eq!(answered("HTTP", "SSH-"), Err(WsError::NotHttp));

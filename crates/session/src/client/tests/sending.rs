@@ -97,6 +97,21 @@ fn a_kept_session_resends_with_dup_in_order() {
     assert_eq!(seen, [(second, false), (first, true), (third, true), (offline, false)]);
 }
 
+// [MQTT-4.3.3-7]
+#[test]
+fn a_message_under_way_does_not_expire() {
+    let mut wire = Wire::online(kept(V5), &[]);
+    let expiring = block(&[Property::MessageExpiryInterval(1)]);
+    let message = NewMessage { properties: expiring.as_properties(), ..NewMessage::new("t", b"") };
+    let id = wire.client.publish(wire.now, &message.qos(Qos::ExactlyOnce)).expect("accepted").get();
+    assert_eq!(wire.published(), [(id, false)]);
+    wire.client.closed();
+    assert_eq!(wire.cause(), Cause::Transport);
+    wire.now += 60_000;
+    wire.reconnect(true, &[]);
+    assert_eq!(wire.published(), [(id, true)]);
+}
+
 // [MQTT-3.2.2-5] [MQTT3-3.1.2-6]
 #[test]
 fn a_server_that_forgot_gets_the_messages_anew() {
