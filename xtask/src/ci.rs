@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{bench, deny, docs, fuzz, process, test, tidy};
+use crate::{bench, deny, docs, fuzz, process, spec, test, tidy};
 
 /// How a run was asked for.
 struct Options {
@@ -21,6 +21,7 @@ type Step = (&'static str, fn(&Options) -> Result<String>);
 const STEPS: &[Step] = &[
     ("fmt", |_| quiet(fmt())),
     ("tidy", |_| tidy::check()),
+    ("spec", |_| spec::check()),
     ("clippy", |_| quiet(clippy())),
     ("doc", |_| quiet(doc())),
     ("docs", |_| docs::check()),

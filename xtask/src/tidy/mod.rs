@@ -23,6 +23,8 @@ pub use settings::Settings;
 pub use source::{Function, Source};
 pub use tree::Tree;
 
+use crate::spec;
+
 /// Where the exceptions are recorded.
 const SETTINGS_PATH: &str = "xtask/tidy.toml";
 
@@ -69,6 +71,9 @@ const RULES: &[Rule] = &[
     links::resolve,
     dependencies::explained,
     settings::current,
+    spec::known,
+    spec::covered,
+    spec::page_is_current,
 ];
 
 /// The task.
