@@ -2,7 +2,7 @@
 
 use crate::conn::Phase;
 use crate::connect::Entry;
-use crate::effects::{Effects, Ticket};
+use crate::effects::Effects;
 use crate::exchange::find_method;
 use crate::host::{Host, Note, NoteKind, Slot};
 use crate::id::ConnId;
@@ -10,11 +10,10 @@ use crate::session::Session;
 use crate::shard::Shard;
 use crate::timers::Timer;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use pondhawk_codec::packet::Connack;
 use pondhawk_codec::{Packet, PropertiesBuf, Property, Qos, TooLarge, Version, reason};
-use pondhawk_session::server::{Inbox, Millis, Outbox};
+use pondhawk_session::server::Millis;
 
 impl<H: Host> Shard<H> {
     /// The session that the client gets, and whether it was there. `None` if no more may be made.
@@ -39,25 +38,12 @@ impl<H: Host> Shard<H> {
         if !self.host.reserve(Slot::Session) {
             return None;
         }
+        let identity = self.host.identify(listener, entry.username, entry.client_id);
         let session = Session {
-            client_id: entry.client_id.into(),
             username: entry.username.map(Into::into),
-            listener,
-            identity: self.host.identify(listener, entry.username, entry.client_id),
-            conn: None,
-            outbox: Outbox::default(),
-            inbox: Inbox::default(),
-            releasing: BTreeMap::new(),
-            filters: Vec::new(),
             expiry_s,
-            expires_at: Millis::MAX,
-            will: None,
-            source: None,
             mount: self.mount_point(listener),
-            replay: None,
-            stored: false,
-            absent: false,
-            rests_on: Ticket(0),
+            ..Session::new((entry.client_id.into(), listener), identity)
         };
         Some((self.begin_session(session, fx), false))
     }
@@ -91,7 +77,7 @@ impl<H: Host> Shard<H> {
         self.store_session(index, fx);
     }
 
-    fn mount_point(&self, listener: u16) -> Option<Box<str>> {
+    pub(crate) fn mount_point(&self, listener: u16) -> Option<Box<str>> {
         let rules = self.settings.listeners.get(usize::from(listener))?;
         rules.mount_point.clone()
     }

@@ -70,12 +70,7 @@ impl<H: Host> Parts<'_, H> {
         if !session.may_see(view.topic) || !self.host.may_receive(&session.identity, view.topic) {
             return;
         }
-        // [MQTT-3.8.4-8] [MQTT-4.8.2-3] [MQTT3-3.8.4-6]
-        let qos = if self.settings.upgrade_outgoing_qos {
-            subscription.qos
-        } else {
-            subscription.qos.min(view.qos)
-        };
+        let qos = granted_qos(self.settings, subscription, view);
         // [MQTT-3.3.1-12] [MQTT-3.3.1-13] [MQTT3-3.3.1-9]
         let retain = subscription.retain_as_published && view.retain;
         let delivery = Delivery { qos, retain, ids };
@@ -363,6 +358,34 @@ impl<H: Host> Parts<'_, H> {
             self.host.note(&Note::Ack { client, sent: true, name, id, code: reason::SUCCESS });
         }
     }
+}
+
+/// The QoS of a delivery. [MQTT-3.8.4-8] [MQTT-4.8.2-3] [MQTT3-3.8.4-6]
+pub(crate) fn granted_qos(settings: &Settings, subscription: &Subscription, view: &MessageRef<'_>) -> Qos {
+    if settings.upgrade_outgoing_qos { subscription.qos } else { subscription.qos.min(view.qos) }
+}
+
+/// The identifier of the one subscription that a delivery is for.
+pub(crate) fn ids_of(subscription: &Subscription) -> SubscriptionIds {
+    if subscription.id == 0 { SubscriptionIds::None } else { SubscriptionIds::One(subscription.id) }
+}
+
+/// What one copy for several subscriptions of a session comes to: the highest QoS, and all their identifiers. `None`
+/// if it is the session's `own` message, which none of them wants. [MQTT-3.3.4-2] [MQTT-3.3.4-4] [MQTT3-3.3.5-1]
+pub(crate) fn merged(same: &[(u32, Subscription)], own: bool) -> Option<(Subscription, SubscriptionIds)> {
+    let wanted = || same.iter().map(|(_, s)| s).filter(|s| !(own && s.no_local));
+    let mut merged = *wanted().next()?;
+    for subscription in wanted() {
+        merged.qos = merged.qos.max(subscription.qos);
+        merged.retain_as_published |= subscription.retain_as_published;
+    }
+    let ids: Vec<u32> = wanted().map(|s| s.id).filter(|id| *id != 0).collect();
+    let ids = match ids.as_slice() {
+        [] => SubscriptionIds::None,
+        [id] => SubscriptionIds::One(*id),
+        _ => SubscriptionIds::Many(ids.into()),
+    };
+    Some((merged, ids))
 }
 
 impl<H: Host> Shard<H> {

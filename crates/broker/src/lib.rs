@@ -43,6 +43,7 @@ mod mail;
 mod record;
 mod release;
 mod replay;
+mod resolve;
 mod restore;
 mod retained;
 mod route;
@@ -66,6 +67,7 @@ pub use pondhawk_session::server::{
     Delivery, Message, MessageRef, Millis, Origin, OutboxLimits, Seq, Source, SubscriptionIds,
 };
 pub use record::{Kept, Persist, Place, Release};
+pub use resolve::Restart;
 pub use restore::{Restored, RestoredRelease, RestoredSession, RestoredWill};
 pub use settings::{ListenerSettings, Settings};
 pub use shard::{Opened, Shard};

@@ -1,12 +1,23 @@
 //! What the records come to, given back after a restart.
 
+use crate::effects::Effects;
 use crate::home::Homes;
+use crate::host::{Host, Slot};
+use crate::id::ShardId;
 use crate::record::{Kept, Persist, Place, Release};
+use crate::session::Session;
+use crate::shard::Shard;
+use crate::subscribe::{AfterInterest, PendingSuback};
+use crate::timers::Timer;
+use crate::trie::Subscription;
 use crate::will::Will;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
-use pondhawk_session::server::{Delivery, Message, MessageRef, Millis, Origin, Seq, Source};
+use alloc::vec::Vec;
+use pondhawk_codec::packet::SubscribeOptions;
+use pondhawk_codec::{PacketId, Version};
+use pondhawk_session::server::{Delivery, Inbox, Message, MessageRef, Millis, Origin, Outbox, Seq, Source};
 
 /// Everything that a store has kept.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +115,117 @@ impl Restored {
             inbox: BTreeMap::new(),
         };
         self.sessions.entry(client_id).or_insert(new).kept = kept;
+    }
+}
+
+impl Restored {
+    /// Parts it by the shards that will have each of it, once [`resolve`](Self::resolve) is done: see
+    /// [`Shard::restore`].
+    #[must_use]
+    pub fn split(self) -> Vec<Restored> {
+        let homes = self.homes.unwrap_or(Homes { key: 0, shards: 1 });
+        let mut parts: Vec<_> =
+            (0..homes.shards).map(|_| Restored { homes: Some(homes), ..Restored::default() }).collect();
+        let place = |shard: ShardId| usize::from(shard.0);
+        for (client_id, session) in self.sessions {
+            parts[place(homes.of_client(&client_id))].sessions.insert(client_id, session);
+        }
+        for (client_id, will) in self.wills {
+            parts[place(homes.of_client(&client_id))].wills.insert(client_id, will);
+        }
+        for (topic, message) in self.retained {
+            parts[place(homes.of_topic(&topic))].retained.insert(topic, message);
+        }
+        parts
+    }
+}
+
+impl<H: Host> Shard<H> {
+    /// Takes over what the last process left to this shard, of [`Restored::split`]. Then letters go between the
+    /// shards until [`is_restored`](Self::is_restored) of all; only then may a client be let in.
+    pub fn restore(&mut self, now: Millis, part: Restored, fx: &mut Effects) {
+        self.now = now;
+        let (messages, bytes) = (self.retained.len(), self.retained.bytes());
+        part.retained.into_values().for_each(|message| self.retained.set(message));
+        self.count_retained(messages, bytes);
+        self.restoring += 1;
+        let (token, _) = self.pending.insert(PendingSuback { missing: 1, then: AfterInterest::Restored });
+        let mut wills = part.wills;
+        for (client_id, session) in part.sessions {
+            let will = wills.remove(&client_id).and_then(|will| Some((will.due?, will.will)));
+            self.restore_session(client_id, (session, will), token, fx);
+        }
+        self.suback_step(token, fx);
+    }
+
+    /// True once the other shards know of everything that was restored here.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        self.restoring == 0
+    }
+
+    fn restore_session(
+        &mut self,
+        client_id: Arc<str>,
+        (restored, will): (RestoredSession, Option<(Millis, Arc<Will>)>),
+        token: u32,
+        fx: &mut Effects,
+    ) {
+        let placed = self.host.reserve(Slot::Session);
+        let kept = restored.kept;
+        let identity = self.host.identify(kept.listener, kept.username.as_deref(), &client_id);
+        let mut inbox = Inbox::default();
+        for (id, message) in restored.inbox {
+            if let Some(id) = PacketId::new(id) {
+                inbox.receive(id, || message);
+            }
+        }
+        let entries = restored.queue.into_iter().map(|(seq, (message, delivery))| (seq, message, delivery));
+        let session = Session {
+            username: kept.username,
+            mount: self.mount_point(kept.listener),
+            inbox,
+            outbox: Outbox::restore(entries, kept.sent),
+            expiry_s: kept.expiry_s,
+            expires_at: kept.ends_at.unwrap_or(Millis::MAX),
+            stored: true,
+            absent: true,
+            placed,
+            ..Session::new((client_id.clone(), kept.listener), identity)
+        };
+        let (index, _) = self.sessions.insert(session);
+        self.by_client.insert(client_id, index);
+        self.set_restored_timers(index, will);
+        for (filter, (options, id)) in restored.subscriptions {
+            self.add_subscription(index, (&filter, subscription(options, id)), token, fx);
+        }
+        self.announce_presence(index, false, fx);
+    }
+
+    fn set_restored_timers(&mut self, index: u32, will: Option<(Millis, Arc<Will>)>) {
+        let id = self.session_id(index);
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        if session.expires_at != Millis::MAX {
+            self.timers.set(session.expires_at, Timer::SessionExpiry(id));
+        }
+        if let Some((at, _)) = &will {
+            self.timers.set(*at, Timer::Will(id));
+        }
+        session.will = will;
+    }
+}
+
+/// A subscription as it was recorded.
+pub(crate) fn subscription(options: u8, id: u32) -> Subscription {
+    // The byte was made from options of this version.
+    let options = SubscribeOptions::from_byte(options, Version::V5).unwrap_or_default();
+    Subscription {
+        id,
+        qos: options.qos,
+        no_local: options.no_local,
+        retain_as_published: options.retain_as_published,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Topic to recipients, and the message to all of them: here, to other shards, to the retained store.
 
-use crate::deliver::Lazy;
+use crate::deliver::{Lazy, ids_of, merged};
 use crate::effects::Effects;
 use crate::hold::Then;
 use crate::host::Host;
@@ -11,7 +11,7 @@ use crate::shard::Shard;
 use crate::trie::{Member, Subscription};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use pondhawk_session::server::{Message, MessageRef, SubscriptionIds};
+use pondhawk_session::server::{Message, MessageRef};
 
 /// The recipients of the message at hand.
 #[derive(Default)]
@@ -157,8 +157,7 @@ impl<H: Host> Shard<H> {
         }
     }
 
-    /// One copy a session: the highest QoS of its subscriptions, and all their identifiers.
-    /// [MQTT-3.3.4-2] [MQTT-3.3.4-4] [MQTT3-3.3.5-1]
+    /// One copy a session.
     fn deliver_merged(
         &mut self,
         message: &mut Lazy<'_>,
@@ -172,21 +171,9 @@ impl<H: Host> Shard<H> {
                 continue;
             };
             let own = parts.is_origin(*session, message.view);
-            let wanted = || same.iter().map(|(_, s)| s).filter(|s| !(own && s.no_local));
-            let Some(mut merged) = wanted().next().copied() else {
-                continue;
-            };
-            for subscription in wanted() {
-                merged.qos = merged.qos.max(subscription.qos);
-                merged.retain_as_published |= subscription.retain_as_published;
+            if let Some((merged, ids)) = merged(same, own) {
+                parts.deliver(message, *session, (&merged, ids), fx);
             }
-            let ids: Vec<u32> = wanted().map(|s| s.id).filter(|id| *id != 0).collect();
-            let ids = match ids.as_slice() {
-                [] => SubscriptionIds::None,
-                [id] => SubscriptionIds::One(*id),
-                _ => SubscriptionIds::Many(ids.into()),
-            };
-            parts.deliver(message, *session, (&merged, ids), fx);
         }
     }
 
@@ -335,8 +322,4 @@ fn shards_of(mut bits: u64) -> impl Iterator<Item = ShardId> {
         bits &= bits.wrapping_sub(1);
         shard
     })
-}
-
-fn ids_of(subscription: &Subscription) -> SubscriptionIds {
-    if subscription.id == 0 { SubscriptionIds::None } else { SubscriptionIds::One(subscription.id) }
 }

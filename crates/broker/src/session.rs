@@ -41,6 +41,8 @@ pub(crate) struct Session<I> {
     pub(crate) mount: Option<Box<str>>,
     /// The number of its searches for retained messages, while there are any.
     pub(crate) replay: Option<u32>,
+    /// It has one of the limited places.
+    pub(crate) placed: bool,
     /// The store knows of it.
     pub(crate) stored: bool,
     /// It has outlived its connection.
@@ -60,6 +62,31 @@ pub(crate) struct Releasing {
 }
 
 impl<I> Session<I> {
+    /// A session that holds nothing and ends with its connection.
+    pub(crate) fn new((client_id, listener): (Arc<str>, u16), identity: I) -> Self {
+        Session {
+            client_id,
+            username: None,
+            listener,
+            identity,
+            conn: None,
+            outbox: Outbox::default(),
+            inbox: Inbox::default(),
+            releasing: BTreeMap::new(),
+            filters: Vec::new(),
+            expiry_s: 0,
+            expires_at: Millis::MAX,
+            will: None,
+            source: None,
+            mount: None,
+            replay: None,
+            placed: true,
+            stored: false,
+            absent: false,
+            rests_on: Ticket(0),
+        }
+    }
+
     pub(crate) fn source(&mut self) -> &Arc<Source> {
         self.source.get_or_insert_with(|| {
             Arc::new(Source {
@@ -175,7 +202,9 @@ impl<H: Host> Shard<H> {
         if self.by_client.is_empty() {
             self.by_client.shrink_to_fit();
         }
-        self.host.release(Slot::Session);
+        if session.placed {
+            self.host.release(Slot::Session);
+        }
         if let Some(number) = session.replay {
             self.replays.remove(number);
         }

@@ -52,6 +52,8 @@ pub struct Shard<H: Host> {
     pub(crate) holds: Holds,
     /// Messages that this shard has sent under way.
     pub(crate) releases: u64,
+    /// Restored parts that other shards do not know of yet.
+    pub(crate) restoring: u32,
     pub(crate) counters: Counters,
     pub(crate) routing: Routing,
     pub(crate) layouts: Layouts,
@@ -90,6 +92,7 @@ impl<H: Host> Shard<H> {
             pending: Arena::new(),
             holds: Holds::default(),
             releases: 0,
+            restoring: 0,
             counters: Counters::default(),
             routing: Routing::default(),
             layouts: Layouts::default(),

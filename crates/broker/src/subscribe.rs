@@ -41,6 +41,8 @@ pub(crate) enum AfterInterest {
     },
     /// The shard whose session joined a group is told.
     Reply { shard: ShardId, token: u32 },
+    /// What was restored is known everywhere.
+    Restored,
 }
 
 impl<H: Host> Shard<H> {
@@ -132,10 +134,7 @@ impl<H: Host> Shard<H> {
             no_local: one.options.no_local,
             retain_as_published: one.options.retain_as_published,
         };
-        let new = match parsed.share {
-            None => self.subscribe_plain(index, (&filter, subscription), token, fx),
-            Some(_) => self.subscribe_shared(index, (&filter, subscription), token, fx),
-        };
+        let new = self.add_subscription(index, (&filter, subscription), token, fx);
         let granted = SubscribeOptions { qos: subscription.qos, ..one.options };
         self.persist_subscription(index, (&filter, granted.to_byte(), id), fx);
         // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; shared subscriptions get none.
@@ -148,6 +147,21 @@ impl<H: Host> Shard<H> {
         let replay =
             (wanted && parsed.share.is_none()).then(|| (Replay::new(filter.clone(), subscription), !new));
         (ReasonCode(subscription.qos.as_u8()), replay)
+    }
+
+    /// True if the session did not have it.
+    pub(crate) fn add_subscription(
+        &mut self,
+        index: u32,
+        wanted: (&Arc<str>, Subscription),
+        token: u32,
+        fx: &mut Effects,
+    ) -> bool {
+        if wanted.0.starts_with("$share/") {
+            self.subscribe_shared(index, wanted, token, fx)
+        } else {
+            self.subscribe_plain(index, wanted, token, fx)
+        }
     }
 
     fn subscribe_refusal(
@@ -223,6 +237,7 @@ impl<H: Host> Shard<H> {
         };
         match pending.then {
             AfterInterest::Reply { shard, token } => fx.mail.push((shard, Mail::Done { token })),
+            AfterInterest::Restored => self.restoring -= 1,
             AfterInterest::Suback { conn, session, packet_id, codes, replays } => {
                 let connected = self.conns.lookup(conn.index, conn.generation);
                 if connected.is_none_or(|state| state.session != Some(session.index)) {

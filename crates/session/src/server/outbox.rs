@@ -279,19 +279,16 @@ impl Outbox {
     }
 
     /// Takes back what records say of a session: in the order of their numbers, without a message where only PUBREL
-    /// is owed. What the client may have been sent is in flight: everything up to `sent`, and at least the first
-    /// `window`.
+    /// is owed. What the client may have been sent, everything up to `sent`, is in flight.
     pub fn restore(
         entries: impl IntoIterator<Item = (Seq, Option<Arc<Message>>, Delivery)>,
         sent: Seq,
-        window: u16,
     ) -> Outbox {
         let mut outbox = Outbox { last: sent, sent, ..Outbox::default() };
         for (seq, message, delivery) in entries {
             outbox.last = outbox.last.max(seq);
-            let known = seq <= sent || outbox.inflight.len() < usize::from(window);
             match message {
-                Some(message) if known => outbox.start(seq, message, delivery),
+                Some(message) if seq <= sent => outbox.start(seq, message, delivery),
                 Some(message) => {
                     outbox.queue_bytes += message.size();
                     outbox.queue.push_back(Queued { seq, message, delivery });
