@@ -62,7 +62,7 @@ pub use effects::{Answer, Effects, Question, Subject, Ticket};
 pub use home::Homes;
 pub use host::{Ended, Gate, Host, Note, NoteKind, Slot};
 pub use id::{ConnId, SessionId, SessionRef, ShardId};
-pub use mail::{Mail, weight};
+pub use mail::{Confirm, Mail, weight};
 pub use pondhawk_session::server::{
     Delivery, Message, MessageRef, Millis, Origin, OutboxLimits, Seq, Source, SubscriptionIds,
 };

@@ -8,6 +8,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_session::server::Message;
 
+/// The shard to which [`Mail::Confirmed`] goes, and the token for it.
+pub type Confirm = (ShardId, u32);
+
 /// A letter from one shard to another. As letters keep their order, so do the messages of a publisher, on every topic.
 /// [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT3-4.6.0-5] [MQTT3-4.6.0-6]
 #[derive(Debug)]
@@ -21,7 +24,7 @@ pub enum Mail {
         /// The receiver is the home of the topic's retained message: store or delete it.
         retain: bool,
         /// Whom to tell once everything that this leads to is durable.
-        confirm: Option<(ShardId, u32)>,
+        confirm: Option<Confirm>,
         /// The message is under way by a record, which must learn that it has arrived.
         release: Option<Release>,
     },
@@ -82,7 +85,7 @@ pub enum Mail {
         /// What the member subscribed to.
         subscription: Subscription,
         /// Whom to tell once it is durable.
-        confirm: Option<(ShardId, u32)>,
+        confirm: Option<Confirm>,
         /// The message is under way by a record, to this group.
         release: Option<(Release, Arc<str>)>,
     },

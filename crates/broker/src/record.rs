@@ -74,10 +74,10 @@ pub struct Release(pub u64);
 /// Where a message under way must arrive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The sessions of a shard that subscribed to its topic, but for shared subscriptions.
-    Sessions(ShardId),
+    /// A shard: its sessions that subscribed to the topic for themselves, and the shared groups at home there.
+    Shard(ShardId),
     /// The retained message of its topic.
     Retained,
-    /// One member of a shared group, by the whole filter `$share/NAME/FILTER`.
+    /// One member of a shared group whose home has taken note, by the whole filter `$share/NAME/FILTER`.
     Group(Arc<str>),
 }

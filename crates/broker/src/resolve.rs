@@ -115,7 +115,7 @@ impl<H: Host> Resolver<'_, H> {
             } else if kept.ends_at.is_none() {
                 // The queue says what may have been sent: all that the window took.
                 let window = usize::from(self.restart.settings.window());
-                let sent = session.queue.keys().take(window).last().copied().unwrap_or_default();
+                let sent = session.queue.keys().take(window).max().copied().unwrap_or_default();
                 kept.sent = kept.sent.max(sent);
                 kept.ends_at = Some(ends_at);
                 changes.push(Persist::Session { client_id: client_id.clone(), kept });
@@ -130,8 +130,8 @@ impl<H: Host> Resolver<'_, H> {
             for place in left.owed {
                 match place {
                     Place::Retained => self.retain(&left.message),
-                    Place::Sessions(shard) => self.to_sessions(&left.message, Some(shard)),
-                    Place::Group(filter) => self.to_group(&left.message, &filter),
+                    Place::Shard(shard) => self.reach_shard(&left.message, Some(shard)),
+                    Place::Group(filter) => self.reach_group(&left.message, &filter),
                 }
             }
             self.put(Persist::Routed { release });
@@ -162,15 +162,7 @@ impl<H: Host> Resolver<'_, H> {
     fn publish(&mut self, view: &MessageRef<'_>) {
         let retain = view.retain && self.retained_fits(view);
         let message = Arc::new(MessageRef { retain, ..*view }.to_message());
-        self.to_sessions(&message, None);
-        let mut members = Vec::new();
-        self.index().trie.for_each_match(view.topic, |entry| {
-            let picked = entry.groups.iter_mut().filter_map(Group::pick);
-            members.extend(picked.map(|member| (member.session.id.index, member.subscription)));
-        });
-        for (number, subscription) in members {
-            self.deliver(&message, number, (subscription, ids_of(&subscription)));
-        }
+        self.reach_shard(&message, None);
         if retain {
             self.retain(&message);
         }
@@ -180,20 +172,32 @@ impl<H: Host> Resolver<'_, H> {
         self.index.get_or_insert_with(|| Index::new(self.restored))
     }
 
-    /// To the sessions that subscribed for themselves, all or those of one shard of before.
-    fn to_sessions(&mut self, message: &Arc<Message>, shard: Option<ShardId>) {
+    /// To all, or to what one shard of before was the home of: sessions that subscribed for themselves, and groups.
+    fn reach_shard(&mut self, message: &Arc<Message>, shard: Option<ShardId>) {
         let homes = self.restored.homes;
-        let settings = self.restart.settings;
-        let mut recipients = Recipients::new();
-        let Index { trie, clients } = self.index();
-        let is_there = |session: u32| match (shard, homes) {
-            (Some(shard), Some(homes)) => homes.of_client(&clients[session as usize]) == shard,
+        // What is under way was so by the homes of a record.
+        let is_there = |home: fn(&Homes, &str) -> ShardId, name: &str| match (shard, &homes) {
+            (Some(shard), Some(homes)) => home(homes, name) == shard,
             _ => true,
         };
+        let mut recipients = Recipients::new();
+        let mut members = Recipients::new();
+        let Index { trie, clients } = self.index();
         trie.for_each_match(message.topic(), |entry| {
-            let there = entry.subscribers.iter().filter(|one| is_there(one.session));
-            recipients.extend(there.map(|one| (one.session, one.subscription)));
+            let plain = entry.subscribers.iter().map(|one| (one.session, one.subscription));
+            recipients.extend(plain.filter(|(n, _)| is_there(Homes::of_client, &clients[*n as usize])));
+            let groups = entry.groups.iter_mut().filter(|group| is_there(Homes::of_group, &group.filter));
+            members
+                .extend(groups.filter_map(Group::pick).map(|one| (one.session.id.index, one.subscription)));
         });
+        self.reach_sessions(message, recipients);
+        for (number, subscription) in members {
+            self.deliver(message, number, (subscription, ids_of(&subscription)));
+        }
+    }
+
+    fn reach_sessions(&mut self, message: &Arc<Message>, mut recipients: Recipients) {
+        let settings = self.restart.settings;
         if settings.allow_duplicate_messages {
             for (number, subscription) in recipients {
                 self.deliver(message, number, (subscription, ids_of(&subscription)));
@@ -209,7 +213,7 @@ impl<H: Host> Resolver<'_, H> {
         }
     }
 
-    fn to_group(&mut self, message: &Arc<Message>, whole: &str) {
+    fn reach_group(&mut self, message: &Arc<Message>, whole: &str) {
         let Ok(SubscriptionFilter { share: Some(name), filter }) = SubscriptionFilter::parse(whole) else {
             return;
         };

@@ -5,7 +5,7 @@ use crate::effects::Effects;
 use crate::hold::Then;
 use crate::host::Host;
 use crate::id::{SessionId, SessionRef, ShardId};
-use crate::mail::Mail;
+use crate::mail::{Confirm, Mail};
 use crate::record::{Persist, Place, Release};
 use crate::shard::Shard;
 use crate::trie::{Member, Subscription};
@@ -59,7 +59,7 @@ impl<H: Host> Shard<H> {
     /// record says that it still has to. It belongs to the current hold.
     pub(crate) fn send_out(&mut self, view: &MessageRef<'_>, given: Option<&Arc<Message>>, fx: &mut Effects) {
         self.route_named(view.topic, true);
-        let mut owed: Vec<Place> = shards_of(self.routing.remote).map(Place::Sessions).collect();
+        let mut owed: Vec<Place> = shards_of(self.routing.remote).map(Place::Shard).collect();
         if view.retain && self.homes.of_topic(view.topic) != self.id {
             owed.push(Place::Retained);
         }
@@ -206,7 +206,7 @@ impl<H: Host> Shard<H> {
     pub(crate) fn mailed_publish(
         &mut self,
         (message, deliver, retain): (&Arc<Message>, bool, bool),
-        (confirm, release): (Option<(ShardId, u32)>, Option<Release>),
+        (confirm, release): (Option<Confirm>, Option<Release>),
         fx: &mut Effects,
     ) {
         let hold = confirm.map(|(shard, token)| self.holds.begin(Then::Confirm { shard, token }));
@@ -216,7 +216,7 @@ impl<H: Host> Shard<H> {
             if let Some(release) = release {
                 self.routing.release = Some(release);
                 let owed = self.owed_groups().collect();
-                self.reached((release, Place::Sessions(self.id)), owed, fx);
+                self.reached((release, Place::Shard(self.id)), owed, fx);
             }
             self.deliver_routed(&mut Lazy::new(&view, Some(message)), fx);
         }
@@ -242,7 +242,7 @@ impl<H: Host> Shard<H> {
     pub(crate) fn mailed_deliver(
         &mut self,
         (to, message, subscription): (SessionId, &Arc<Message>, Subscription),
-        (confirm, release): (Option<(ShardId, u32)>, Option<(Release, Arc<str>)>),
+        (confirm, release): (Option<Confirm>, Option<(Release, Arc<str>)>),
         fx: &mut Effects,
     ) {
         let hold = confirm.map(|(shard, token)| self.holds.begin(Then::Confirm { shard, token }));

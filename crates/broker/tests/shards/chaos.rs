@@ -16,10 +16,15 @@ const SHARED: usize = 3;
 const UNACKED_MAX: usize = 15;
 
 /// A client's memory, which outlives its connections.
-struct Peer {
-    id: String,
-    connection: Option<Client>,
+#[derive(Clone)]
+pub struct Peer {
+    pub id: String,
+    pub connection: Option<Client>,
     greeted: bool,
+    /// It was greeted once: from then on its session must be there.
+    known: bool,
+    /// For each of its connections that had a will, whether that must have come: `None` if it may.
+    wills: Vec<Option<bool>>,
     /// Sent and not done, in the order of sending; true once PUBREC has come.
     unacked: Vec<(Msg, bool)>,
     next_id: u16,
@@ -28,6 +33,8 @@ struct Peer {
     half: BTreeSet<u16>,
     /// What was handed to the application: payloads.
     taken: Vec<String>,
+    /// The wills among that.
+    taken_wills: Vec<String>,
 }
 
 impl Peer {
@@ -36,11 +43,28 @@ impl Peer {
             id,
             connection: None,
             greeted: false,
+            known: false,
+            wills: Vec::new(),
             unacked: Vec::new(),
             next_id: 0,
             sent: [0; 3],
             half: BTreeSet::new(),
             taken: Vec::new(),
+            taken_wills: Vec::new(),
+        }
+    }
+
+    fn has_will(&self) -> bool {
+        self.id.starts_with("publisher")
+    }
+
+    /// The connection is gone, and not by DISCONNECT.
+    pub fn lose(&mut self) {
+        if self.connection.take().is_some()
+            && self.greeted
+            && let Some(last) = self.wills.last_mut()
+        {
+            *last = Some(true);
         }
     }
 
@@ -59,18 +83,23 @@ impl Peer {
         }
         let n = &mut self.sent[usize::from(qos)];
         *n += 1;
-        let message =
+        let mut message =
             msg(&format!("t/{}", self.id), &format!("{} {qos} {n:05}", self.id)).acked(qos, self.next_id);
+        // Only at QoS 2 is the last one published the last one stored.
+        message.retain = qos == 2;
         net.write(client, &message.encode(Version::V5));
         self.unacked.push((message, false));
     }
 
     /// Everything that came from the broker, answered as a client must.
-    fn listen(&mut self, net: &mut Net) {
+    pub fn listen(&mut self, net: &mut Net) {
         let Some(client) = self.connection else { return };
         for got in net.got(client) {
             match got {
-                Got::Connack { code: 0, .. } => self.greeted(net, client),
+                Got::Connack { code: 0, present, .. } => {
+                    assert!(present || !self.known, "{} has lost its session", self.id);
+                    self.greeted(net, client);
+                }
                 Got::Publish(message) => self.take(net, client, &message),
                 Got::Ack(packet_type, id, code) => self.acked(net, client, (packet_type, id, code)),
                 Got::Suback(..) => {}
@@ -82,6 +111,10 @@ impl Peer {
     /// [MQTT-4.4.0-1]: a client resends too.
     fn greeted(&mut self, net: &mut Net, client: Client) {
         self.greeted = true;
+        self.known = true;
+        if let Some(last) = self.wills.last_mut() {
+            *last = Some(false);
+        }
         for (message, received) in &self.unacked {
             let bytes = match received {
                 true => ack(Version::V5, Pubrel, message.id, 0),
@@ -94,7 +127,9 @@ impl Peer {
     fn take(&mut self, net: &mut Net, client: Client, message: &Msg) {
         let answer = if message.qos == 1 { Puback } else { Pubrec };
         if message.qos == 1 || self.half.insert(message.id) {
-            self.taken.push(message.text().to_owned());
+            let will = message.topic.starts_with("w/");
+            let taken = if will { &mut self.taken_wills } else { &mut self.taken };
+            taken.push(message.text().to_owned());
         }
         net.write(client, &ack(Version::V5, answer, message.id, 0));
     }
@@ -117,26 +152,33 @@ impl Peer {
 
     fn connect(&mut self, net: &mut Net) {
         if self.connection.is_none() {
-            self.connection = Some(net.greet_quietly(&v5(&self.id).kept(u32::MAX).silent()));
+            let mut hello = v5(&self.id).kept(u32::MAX).silent();
+            if self.has_will() {
+                let will = msg(&format!("w/{}", self.id), &format!("{} will {}", self.id, self.wills.len()));
+                hello = hello.will(will.acked(2, 0), &[]);
+                self.wills.push(None);
+            }
+            self.connection = Some(net.greet_quietly(&hello));
             self.greeted = false;
         }
     }
 
     fn cut(&mut self, net: &mut Net) {
-        if let Some(client) = self.connection.take() {
+        if let Some(client) = self.connection {
+            self.lose();
             net.cut_quietly(client);
         }
     }
 }
 
-struct Chaos {
-    net: Net,
-    rng: Rng,
-    peers: Vec<Peer>,
+pub struct Chaos {
+    pub net: Net,
+    pub rng: Rng,
+    pub peers: Vec<Peer>,
 }
 
 impl Chaos {
-    fn new(shards: u8, seed: u64, persistent: bool) -> Chaos {
+    pub fn new(shards: u8, seed: u64, persistent: bool) -> Chaos {
         let mut settings = Settings { persistent, max_inflight_messages: 20, ..Settings::default() };
         settings.outbox.queued_messages = 0;
         let names = (0..PUBLISHERS).map(|n| format!("publisher{n}"));
@@ -150,9 +192,9 @@ impl Chaos {
             peer.connect(&mut chaos.net);
         }
         for (n, peer) in chaos.peers[PUBLISHERS..].iter().enumerate() {
-            let filter = if n < PLAIN { "t/#" } else { "$share/g/t/+" };
+            let filters: &[_] = if n < PLAIN { &[("t/#", 2), ("w/+", 2)] } else { &[("$share/g/t/+", 2)] };
             let client = peer.connection.expect("just connected");
-            chaos.net.write(client, &subscribe(Version::V5, 1, &[(filter, 2)], 0));
+            chaos.net.write(client, &subscribe(Version::V5, 1, filters, 0));
         }
         chaos.settle();
         chaos
@@ -170,7 +212,7 @@ impl Chaos {
         }
     }
 
-    fn act(&mut self) {
+    pub fn act(&mut self) {
         let who = self.rng.below(self.peers.len());
         let peer = &mut self.peers[who];
         match self.rng.below(20) {
@@ -178,7 +220,7 @@ impl Chaos {
             1 => {
                 // Another connection takes the session over while the first is still there.
                 if peer.is_ready() {
-                    peer.connection = None;
+                    peer.lose();
                 }
             }
             2 => self.net.store_stalls = !self.net.store_stalls,
@@ -200,7 +242,7 @@ impl Chaos {
     }
 
     /// Everybody comes back, everything arrives, and is what was promised.
-    fn finish(mut self, what: &str) {
+    pub fn finish(mut self, what: &str) {
         self.net.store_stalls = false;
         for _ in 0..2 {
             self.settle();
@@ -221,16 +263,42 @@ impl Chaos {
         for peer in plain {
             check(&sent, &peer.taken, &format!("{what}, {}", peer.id));
             check_order(&peer.taken, &format!("{what}, {}", peer.id));
+            self.check_wills(&peer.taken_wills, &format!("{what}, {}", peer.id));
         }
         let together: Vec<String> = shared.iter().flat_map(|peer| peer.taken.clone()).collect();
         check(&sent, &together, &format!("{what}, group"));
         let counters = self.net.counters();
         assert_eq!((counters.queued, counters.queued_bytes, counters.waiting), (0, 0, 0), "{what}");
+        self.check_retained(what);
         for peer in &self.peers {
             let last = self.net.join(&v5(&peer.id));
             self.net.leave(last);
         }
         self.net.assert_empty();
+    }
+
+    /// One will for each connection that broke, none for those that are there, at most one for those of which the
+    /// client does not know whether they ever were.
+    fn check_wills(&self, taken: &[String], what: &str) {
+        for peer in &self.peers {
+            for (n, fate) in peer.wills.iter().enumerate() {
+                let text = format!("{} will {n}", peer.id);
+                let count = taken.iter().filter(|taken| **taken == text).count();
+                let right = fate.map_or(count <= 1, |due| count == usize::from(due));
+                assert!(right, "{what}: {text} came {count} times, {fate:?}");
+            }
+        }
+    }
+
+    fn check_retained(&mut self, what: &str) {
+        let client = self.net.join(&v5("last"));
+        self.net.subscribe(client, &[("t/#", 0)]);
+        let mut found = self.net.payloads(client);
+        found.sort_unstable();
+        let sent = self.peers.iter().filter(|peer| peer.sent[2] > 0);
+        let sent: Vec<_> = sent.map(|peer| format!("{} 2 {:05}", peer.id, peer.sent[2])).collect();
+        assert_eq!(found, sent, "{what}");
+        self.net.leave(client);
     }
 }
 

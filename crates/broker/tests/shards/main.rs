@@ -4,6 +4,7 @@
 mod auth;
 mod chaos;
 mod connect;
+mod crash;
 mod durable;
 mod garbage;
 mod host;

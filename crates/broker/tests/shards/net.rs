@@ -4,8 +4,8 @@
 use crate::host::{SharedWorld, TestHost, World};
 use crate::wire::{self, Got, Hello, Msg, ack, decode};
 use pondhawk_broker::{
-    Answer, ConnId, Counters, Effects, Homes, Mail, Millis, Persist, Question, ReadState, Settings, Shard,
-    ShardId, Ticket,
+    Answer, ConnId, Counters, Effects, Homes, Mail, Millis, Persist, Question, ReadState, Restart, Restored,
+    Settings, Shard, ShardId, Ticket,
 };
 use pondhawk_codec::{PacketType, Property, Version};
 use std::collections::{HashMap, VecDeque};
@@ -43,6 +43,8 @@ struct Wire {
     /// What the client sent and the shard has not taken.
     input: Vec<u8>,
     waiting: bool,
+    /// It waits until output of its own is written.
+    held: bool,
     /// The socket takes nothing; what it was given stands here.
     blocked: bool,
     backlog: Vec<u8>,
@@ -51,11 +53,19 @@ struct Wire {
     open: bool,
 }
 
+/// The records of one turn.
+struct Turn {
+    shard: usize,
+    ticket: Ticket,
+    records: Vec<Persist>,
+}
+
 /// One thing that may happen next.
 enum Event {
     Mail(usize, usize),
     Work(usize),
     Input(usize),
+    Sync,
     Durable(usize),
 }
 
@@ -70,9 +80,14 @@ pub struct Net {
     pub homes: Homes,
     pub questions: VecDeque<(usize, Question)>,
     pub persisted: Vec<Persist>,
-    /// Tickets are not redeemed until this is false.
+    /// Nothing becomes durable until this is false.
     pub store_stalls: bool,
+    /// The store: the turns of all shards in one order, of which so many are durable.
+    log: Vec<Turn>,
+    synced: usize,
+    settings: Arc<Settings>,
     fx: Vec<Effects>,
+    /// What each shard has been told.
     durable: Vec<Ticket>,
     mail: Vec<Vec<VecDeque<Mail>>>,
     wires: Vec<Wire>,
@@ -98,6 +113,9 @@ impl Net {
             questions: VecDeque::new(),
             persisted: Vec::new(),
             store_stalls: false,
+            log: vec![Turn { shard: 0, ticket: Ticket(0), records: vec![Persist::Homes { homes }] }],
+            synced: 1,
+            settings: settings.clone(),
             fx: (0..count).map(|_| Effects::new()).collect(),
             durable: vec![Ticket(0); count],
             mail: (0..count).map(|_| (0..count).map(|_| VecDeque::new()).collect()).collect(),
@@ -119,6 +137,7 @@ impl Net {
             acks: true,
             input: Vec::new(),
             waiting: false,
+            held: false,
             blocked: false,
             backlog: Vec::new(),
             aliases: HashMap::new(),
@@ -288,6 +307,39 @@ impl Net {
         self.run();
     }
 
+    /// Every turn after which a crash may leave the store, from the last that is durable to the last of all.
+    pub fn cuts(&self) -> std::ops::RangeInclusive<usize> {
+        self.synced..=self.log.len()
+    }
+
+    /// The broker crashes, of whose turns the store has kept `cut`, and starts again with other shards. The clients'
+    /// connections are gone.
+    pub fn after_crash(&self, cut: usize, shards: u8, seed: u64) -> Net {
+        assert!(self.cuts().contains(&cut), "what is durable stays");
+        let mut net = Net::new(shards, seed, Settings::clone(&self.settings));
+        net.now = self.now + 1;
+        let mut restored = Restored::default();
+        let kept = || self.log[..cut].iter().flat_map(|turn| &turn.records);
+        kept().cloned().for_each(|record| restored.apply(record));
+        let host = TestHost(net.world.clone());
+        let restart = Restart { now: net.now, homes: net.homes, settings: &self.settings, host: &host };
+        let records = restored.resolve(&restart);
+        let records = kept().cloned().chain(records).collect();
+        net.log = vec![Turn { shard: 0, ticket: Ticket(0), records }];
+        for (shard, part) in restored.split().into_iter().enumerate() {
+            net.shards[shard].restore(net.now, part, &mut net.fx[shard]);
+        }
+        net.run();
+        assert!(net.shards.iter().all(Shard::is_restored));
+        net
+    }
+
+    /// The last ticket of a shard that is durable.
+    fn synced_of(&self, shard: usize) -> Ticket {
+        let turns = self.log[..self.synced].iter().rev();
+        turns.clone().find(|turn| turn.shard == shard).map_or(Ticket(0), |turn| turn.ticket)
+    }
+
     pub fn is_v5(&self, client: Client) -> bool {
         self.version(client) == Version::V5
     }
@@ -403,9 +455,12 @@ impl Net {
             if shard.has_work() {
                 events.push(Event::Work(index));
             }
-            if !self.store_stalls && self.fx[index].ticket > self.durable[index] {
+            if !self.store_stalls && self.synced_of(index) > self.durable[index] {
                 events.push(Event::Durable(index));
             }
+        }
+        if !self.store_stalls && self.synced < self.log.len() {
+            events.push(Event::Sync);
         }
         let ready = |wire: &Wire| wire.open && !wire.waiting && !wire.input.is_empty();
         let inputs = self.wires.iter().enumerate().filter(|(_, wire)| ready(wire));
@@ -421,8 +476,9 @@ impl Net {
                 self.shards[to].mail(now, mail, &mut self.fx[to]);
             }
             Event::Work(shard) => self.shards[shard].work(now, &mut self.fx[shard]),
+            Event::Sync => self.synced += 1 + self.rng.below(self.log.len() - self.synced),
             Event::Durable(shard) => {
-                let ticket = self.fx[shard].ticket;
+                let ticket = self.synced_of(shard);
                 self.durable[shard] = ticket;
                 self.shards[shard].durable(now, ticket, &mut self.fx[shard]);
             }
@@ -432,6 +488,7 @@ impl Net {
                 let fx = &mut self.fx[shard];
                 let consumed = self.shards[shard].receive(now, conn, &wire.input, fx);
                 wire.input.drain(..consumed.used);
+                wire.held = consumed.state == ReadState::Blocked;
                 // Half a frame waits for its other half, which `write` appends.
                 wire.waiting = match consumed.state {
                     ReadState::Need(len) => {
@@ -439,7 +496,7 @@ impl Net {
                         !wire.input.is_empty()
                     }
                     ReadState::Waiting => true,
-                    ReadState::Blocked => wire.blocked,
+                    ReadState::Blocked => true,
                     ReadState::Busy | ReadState::Closing => false,
                 };
             }
@@ -452,7 +509,11 @@ impl Net {
             assert_ne!(usize::from(to.0), shard, "mail to oneself: {mail:?}");
             self.mail[shard][usize::from(to.0)].push_back(mail);
         }
-        self.persisted.append(&mut fx.persist);
+        self.persisted.extend(fx.persist.iter().cloned());
+        if !fx.persist.is_empty() {
+            let records = std::mem::take(&mut fx.persist);
+            self.log.push(Turn { shard, ticket: fx.ticket, records });
+        }
         self.questions.extend(fx.questions.drain(..).map(|question| (shard, question)));
         for conn in std::mem::take(&mut fx.dirty) {
             self.write_out(shard, conn);
@@ -483,6 +544,8 @@ impl Net {
             let backlog = wire.backlog.len();
             self.shards[shard].written(conn, backlog);
         } else {
+            wire.waiting &= !wire.held;
+            wire.held = false;
             wire.take(&output);
         }
         self.shards[shard].give_back(output);
