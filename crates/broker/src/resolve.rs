@@ -138,7 +138,7 @@ impl<H: Host> Resolver<'_, H> {
         }
     }
 
-    /// Wills that are due, and those of clients that the crash disconnected. [MQTT-3.1.2-8]
+    /// Wills that are due, and those of clients that the crash disconnected. [MQTT-3.1.2-8] [MQTT3-3.1.2-8]
     fn publish_wills(&mut self) {
         let now = self.restart.now;
         let wills: Vec<_> = self.restored.wills.iter().map(|(id, will)| (id.clone(), will.clone())).collect();
@@ -274,7 +274,7 @@ impl<H: Host> Resolver<'_, H> {
                     || !over(settings.max_retained_bytes, bytes() + view.size()))
     }
 
-    /// [MQTT-3.3.1-5] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+    /// [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT3-3.3.1-5] [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
     fn retain(&mut self, message: &Arc<Message>) {
         if message.payload_len() > 0 {
             self.put(Persist::Retained { message: message.clone() });

@@ -113,7 +113,7 @@ pub enum Key<'a> {
 const META_FORMAT: u8 = 0;
 const META_HOMES: u8 = 1;
 
-const PLACE_SESSIONS: u8 = 0;
+const PLACE_SHARD: u8 = 0;
 const PLACE_RETAINED: u8 = 1;
 const PLACE_GROUP: u8 = 2;
 
@@ -139,7 +139,7 @@ impl<'a> Key<'a> {
             Key::Owed(release, place) => {
                 let mut key = numbered(Kind::Owed, release.0);
                 match place {
-                    Place::Sessions(shard) => key.extend_from_slice(&[PLACE_SESSIONS, shard.0]),
+                    Place::Shard(shard) => key.extend_from_slice(&[PLACE_SHARD, shard.0]),
                     Place::Retained => key.push(PLACE_RETAINED),
                     Place::Group(filter) => {
                         key.push(PLACE_GROUP);
@@ -185,7 +185,7 @@ impl<'a> Key<'a> {
 
 fn place(reader: &mut Reader<'_>) -> Result<Place, Damage> {
     match reader.u8()? {
-        PLACE_SESSIONS => Ok(Place::Sessions(ShardId(reader.u8()?))),
+        PLACE_SHARD => Ok(Place::Shard(ShardId(reader.u8()?))),
         PLACE_RETAINED => Ok(Place::Retained),
         PLACE_GROUP => Ok(Place::Group(Arc::from(reader.rest()?))),
         _ => Err(Damage::Field("place")),
@@ -223,7 +223,7 @@ mod tests {
             Key::Recorded(no, seq),
             Key::Received(no, 65_535),
             Key::UnderWay(Release(3)),
-            Key::Owed(Release(3), Place::Sessions(ShardId(63))),
+            Key::Owed(Release(3), Place::Shard(ShardId(63))),
             Key::Owed(Release(3), Place::Retained),
             Key::Owed(Release(3), Place::Group("$share/g/a".into())),
             Key::Retained("a/b"),

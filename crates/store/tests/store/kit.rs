@@ -69,7 +69,7 @@ fn place(what: u8) -> Place {
     match what % 4 {
         0 => Place::Retained,
         1 => Place::Group("$share/g/a/#".into()),
-        shard => Place::Sessions(ShardId(shard)),
+        shard => Place::Shard(ShardId(shard)),
     }
 }
 
