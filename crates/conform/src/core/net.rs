@@ -1,0 +1,202 @@
+//! The virtual wire between the links and the shards.
+
+use super::host::OpenHouse;
+use crate::packet::frame_len;
+use crate::transport::Heard;
+use pondhawk_broker::{ConnId, Effects, Homes, Mail, Millis, ReadState, Settings, Shard, ShardId};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// A client's end of a connection.
+struct Wire {
+    /// Where its client identifier is at home, once CONNECT has come.
+    place: Option<(usize, ConnId)>,
+    /// What the client sent and no shard has taken.
+    input: Vec<u8>,
+    /// A shard has looked at the input and needs more of it.
+    starved: bool,
+    output: Vec<u8>,
+    open: bool,
+}
+
+pub(super) struct Net {
+    shards: Vec<Shard<OpenHouse>>,
+    effects: Vec<Effects>,
+    mail: VecDeque<(usize, Mail)>,
+    wires: Vec<Wire>,
+    homes: Homes,
+    now: Millis,
+}
+
+impl Net {
+    pub(super) fn new(shards: u8) -> Self {
+        let settings = Arc::new(Settings::default());
+        let homes = Homes { key: 7, shards };
+        let make = |n| Shard::new(ShardId(n), homes, settings.clone(), OpenHouse(u64::from(n)));
+        Net {
+            shards: (0..shards).map(make).collect(),
+            effects: (0..shards).map(|_| Effects::new()).collect(),
+            mail: VecDeque::new(),
+            wires: Vec::new(),
+            homes,
+            now: 1_000,
+        }
+    }
+
+    pub(super) fn open(&mut self) -> usize {
+        self.wires.push(Wire { place: None, input: Vec::new(), starved: false, output: Vec::new(), open: true });
+        self.wires.len() - 1
+    }
+
+    pub(super) fn send(&mut self, wire: usize, bytes: &[u8]) {
+        let end = &mut self.wires[wire];
+        end.input.extend_from_slice(bytes);
+        end.starved = false;
+        if end.place.is_none() {
+            self.find_home(wire);
+        }
+        self.come_to_rest();
+    }
+
+    pub(super) fn receive(&mut self, wire: usize, into: &mut Vec<u8>) -> Heard {
+        let end = &mut self.wires[wire];
+        match (end.output.is_empty(), end.open) {
+            (false, _) => {
+                into.append(&mut end.output);
+                Heard::Bytes
+            }
+            (true, true) => Heard::Silence,
+            (true, false) => Heard::Closed,
+        }
+    }
+
+    pub(super) fn cut(&mut self, wire: usize) {
+        let end = &mut self.wires[wire];
+        if std::mem::take(&mut end.open)
+            && let Some((shard, conn)) = end.place
+        {
+            self.shards[shard].closed(self.now, conn, None, &mut self.effects[shard]);
+        }
+        self.come_to_rest();
+    }
+
+    /// Lets time pass, stopping at every deadline.
+    pub(super) fn pass(&mut self, time: Millis) {
+        let target = self.now + time;
+        loop {
+            let next = self.shards.iter().filter_map(Shard::deadline).min();
+            self.now = next.map_or(target, |at| at.clamp(self.now, target));
+            for (shard, effects) in self.shards.iter_mut().zip(&mut self.effects) {
+                shard.tick(self.now, effects);
+            }
+            self.come_to_rest();
+            if self.now == target {
+                return;
+            }
+        }
+    }
+
+    /// A connection is given to a shard once the client identifier in its CONNECT is known, or if it has none.
+    fn find_home(&mut self, wire: usize) {
+        let input = &self.wires[wire].input;
+        let complete = match frame_len(input) {
+            Ok(Some(len)) => len <= input.len() || input[0] != 0x10,
+            Ok(None) => input.first().is_some_and(|first| *first != 0x10),
+            Err(_) => true,
+        };
+        if !complete {
+            return;
+        }
+        let home = client_id(input).map_or(0, |id| usize::from(self.homes.of_client(id).0));
+        let conn = self.shards[home].open(self.now, 0, "peer".into()).conn;
+        self.wires[wire].place = Some((home, conn));
+    }
+
+    /// Lets everything happen that can happen without time.
+    fn come_to_rest(&mut self) {
+        loop {
+            for shard in 0..self.shards.len() {
+                self.carry_out(shard);
+            }
+            if !(self.deliver_mail() || self.read_inputs() || self.work()) {
+                return;
+            }
+        }
+    }
+
+    fn deliver_mail(&mut self) -> bool {
+        let Some((to, mail)) = self.mail.pop_front() else { return false };
+        self.shards[to].mail(self.now, mail, &mut self.effects[to]);
+        true
+    }
+
+    fn read_inputs(&mut self) -> bool {
+        let mut progress = false;
+        for wire in self.wires.iter_mut().filter(|wire| wire.open && !wire.starved && !wire.input.is_empty()) {
+            let Some((shard, conn)) = wire.place else { continue };
+            let consumed = self.shards[shard].receive(self.now, conn, &wire.input, &mut self.effects[shard]);
+            wire.input.drain(..consumed.used);
+            wire.starved = matches!(consumed.state, ReadState::Need(_) | ReadState::Waiting);
+            progress = true;
+        }
+        progress
+    }
+
+    fn work(&mut self) -> bool {
+        let mut progress = false;
+        for (shard, effects) in self.shards.iter_mut().zip(&mut self.effects) {
+            if shard.has_work() {
+                shard.work(self.now, effects);
+                progress = true;
+            }
+        }
+        progress
+    }
+
+    fn carry_out(&mut self, shard: usize) {
+        let effects = &mut self.effects[shard];
+        self.mail.extend(effects.mail.drain(..).map(|(to, mail)| (usize::from(to.0), mail)));
+        for conn in std::mem::take(&mut effects.dirty) {
+            self.write_out(shard, conn);
+        }
+        for conn in std::mem::take(&mut self.effects[shard].close) {
+            self.write_out(shard, conn);
+            if let Some(wire) = self.wire(shard, conn) {
+                wire.open = false;
+            }
+            self.shards[shard].closed(self.now, conn, None, &mut self.effects[shard]);
+        }
+    }
+
+    fn write_out(&mut self, shard: usize, conn: ConnId) {
+        let output = self.shards[shard].take_output(conn);
+        if let Some(wire) = self.wire(shard, conn).filter(|wire| wire.open) {
+            wire.output.extend_from_slice(&output);
+        }
+        self.shards[shard].give_back(output);
+    }
+
+    fn wire(&mut self, shard: usize, conn: ConnId) -> Option<&mut Wire> {
+        self.wires.iter_mut().rev().find(|wire| wire.place == Some((shard, conn)))
+    }
+}
+
+/// The client identifier of a CONNECT, if the bytes are one and it is text.
+fn client_id(frame: &[u8]) -> Option<&str> {
+    if frame.first() != Some(&0x10) {
+        return None;
+    }
+    let header = 2 + frame[1..].iter().take_while(|byte| **byte & 0x80 != 0).count();
+    let sized = |at: usize| {
+        let len = usize::from(*frame.get(at)?) << 8 | usize::from(*frame.get(at + 1)?);
+        frame.get(at + 2..at + 2 + len)
+    };
+    let after_name = header + 2 + sized(header)?.len();
+    let mut at = after_name + 4;
+    if *frame.get(after_name)? == 5 {
+        let len = frame.get(at..)?.iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
+        let block = (0..len).rev().fold(0, |sum, index| sum << 7 | usize::from(frame[at + index] & 0x7F));
+        at += len + block;
+    }
+    std::str::from_utf8(sized(at)?).ok()
+}

@@ -1,0 +1,76 @@
+//! One connection of a vector: a link, and what has come over it and was not judged yet.
+
+use crate::packet::frame_len;
+use crate::transport::{Heard, Link};
+use std::collections::VecDeque;
+
+/// What comes next on a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A whole packet.
+    Frame(Vec<u8>),
+    /// The connection has ended; these bytes of half a packet came before.
+    Closed(Vec<u8>),
+    /// Nothing came; the bytes are half a packet.
+    Silence(Vec<u8>),
+    /// Bytes that cannot be cut into packets.
+    Noise(Vec<u8>),
+}
+
+pub(crate) struct Peer<L> {
+    pub(crate) link: L,
+    /// Its client identifier.
+    pub(crate) client: String,
+    /// CONNACK 0 has come, and no end yet.
+    pub(crate) connected: bool,
+    /// The end has come.
+    pub(crate) closed: bool,
+    bytes: Vec<u8>,
+    /// Packets that a barrier found on its way.
+    inbox: VecDeque<Vec<u8>>,
+}
+
+impl<L: Link> Peer<L> {
+    pub(crate) fn new(link: L, client: String) -> Self {
+        Peer { link, client, connected: false, closed: false, bytes: Vec::new(), inbox: VecDeque::new() }
+    }
+
+    /// Keeps a packet for later.
+    pub(crate) fn put_back(&mut self, frame: Vec<u8>) {
+        self.inbox.push_back(frame);
+    }
+
+    /// Whether packets have come that nobody has judged.
+    pub(crate) fn pending(&self) -> Option<&[u8]> {
+        self.inbox.front().map(Vec::as_slice)
+    }
+
+    /// The next packet that was kept, or that comes.
+    pub(crate) fn next(&mut self) -> Next {
+        match self.inbox.pop_front() {
+            Some(frame) => Next::Frame(frame),
+            None => self.hear(),
+        }
+    }
+
+    /// The next packet that comes.
+    pub(crate) fn hear(&mut self) -> Next {
+        loop {
+            match frame_len(&self.bytes) {
+                Err(_) => return Next::Noise(std::mem::take(&mut self.bytes)),
+                Ok(Some(len)) if len <= self.bytes.len() => {
+                    let rest = self.bytes.split_off(len);
+                    let frame = std::mem::replace(&mut self.bytes, rest);
+                    self.connected |= matches!(frame[..], [0x20, _, _, 0, ..]);
+                    return Next::Frame(frame);
+                }
+                Ok(_) if self.closed => return Next::Closed(std::mem::take(&mut self.bytes)),
+                Ok(_) => match self.link.receive(&mut self.bytes) {
+                    Heard::Bytes => {}
+                    Heard::Closed => (self.closed, self.connected) = (true, false),
+                    Heard::Silence => return Next::Silence(self.bytes.clone()),
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Waiting for one of the permitted outcomes of a line.
+
+use super::{Player, Stop};
+use crate::dissect::describe;
+use crate::packet::{Received, decode};
+use crate::pattern::{Alternative, Codes, Ending, Expectation, Pattern};
+use crate::peer::Next;
+use crate::transport::Transport;
+use crate::verdict::{Difference, Said};
+
+/// An expectation that was met.
+pub(super) enum Met {
+    /// By our own choice.
+    Ours,
+    /// By another one that the standard permits.
+    Other { difference: Difference, ended: bool },
+}
+
+/// An alternative of packets that what came so far agrees with.
+struct Alive<'e> {
+    index: usize,
+    missing: Vec<&'e Pattern>,
+}
+
+impl<T: Transport> Player<'_, T> {
+    /// Waits until one alternative is complete, or none is possible.
+    pub(super) fn expect(&mut self, link: &str, expectation: &Expectation) -> Result<Met, Stop> {
+        let mut alive: Vec<Alive<'_>> = alive(expectation);
+        let endings: Vec<(usize, &Ending)> = endings(expectation);
+        let mut before: Vec<Vec<u8>> = Vec::new();
+        let nothing = expectation.alternatives.iter().position(|one| matches!(one, Alternative::Nothing));
+        if let Some(index) = nothing {
+            self.barrier(link)?;
+            if self.peer(link)?.pending().is_none() && !self.peer(link)?.closed {
+                return Ok(met(expectation, index, "nothing", false));
+            }
+        }
+        loop {
+            if let Some(index) = self.complete(link, &mut alive)? {
+                return Ok(met(expectation, index, &told(&before, ""), false));
+            }
+            let next = self.next(link)?;
+            let differs = |end: &str| difference(expectation, &told(&before, end));
+            match next {
+                Next::Frame(frame) => {
+                    let packet = decode(&frame, self.scope.version);
+                    before.push(frame);
+                    let packet = packet.map_err(|why| {
+                        difference(expectation, &told(&before, &format!("which is not well formed: {why}")))
+                    })?;
+                    self.narrow(&mut alive, &packet)?;
+                    if alive.is_empty() && endings.is_empty() {
+                        return Err(difference(expectation, &told(&before, "")));
+                    }
+                }
+                Next::Closed(rest) if rest.is_empty() => {
+                    return self.ended(expectation, &endings, &before);
+                }
+                Next::Closed(rest) => return Err(differs(&format!("half a packet {rest:02X?} and the end"))),
+                Next::Noise(rest) => return Err(differs(&format!("bytes that are no packet {rest:02X?}"))),
+                Next::Silence(rest) if rest.is_empty() => return Err(differs("no answer")),
+                Next::Silence(rest) => return Err(differs(&format!("half a packet {rest:02X?} and no more"))),
+            }
+        }
+    }
+
+    /// The next packet, noted in the transcript.
+    pub(super) fn next(&mut self, link: &str) -> Result<Next, Stop> {
+        let next = self.peer(link)?.next();
+        if let Next::Frame(frame) = &next {
+            self.transcript.push(Said { link: link.to_owned(), sent: false, bytes: frame.clone() });
+        }
+        Ok(next)
+    }
+
+    /// The alternative that is complete. If another could still go on, what else comes decides.
+    fn complete(&mut self, link: &str, alive: &mut Vec<Alive<'_>>) -> Result<Option<usize>, Stop> {
+        let Some(index) = alive.iter().find(|one| one.missing.is_empty()).map(|one| one.index) else {
+            return Ok(None);
+        };
+        if alive.iter().all(|one| one.missing.is_empty()) {
+            return Ok(Some(index));
+        }
+        self.barrier(link)?;
+        if self.peer(link)?.pending().is_none() {
+            return Ok(Some(index));
+        }
+        alive.retain(|one| !one.missing.is_empty());
+        Ok(None)
+    }
+
+    /// Keeps the alternatives that this packet belongs to.
+    fn narrow(&mut self, alive: &mut Vec<Alive<'_>>, packet: &Received) -> Result<(), Stop> {
+        let mut kept = Vec::new();
+        for mut one in std::mem::take(alive) {
+            let mut found = None;
+            for (at, pattern) in one.missing.iter().enumerate() {
+                if pattern.matches(packet, &mut self.scope)? {
+                    found = Some(at);
+                    break;
+                }
+            }
+            if let Some(at) = found {
+                one.missing.remove(at);
+                kept.push(one);
+            }
+        }
+        *alive = kept;
+        Ok(())
+    }
+
+    /// The connection has ended: whether one of the endings permits it like that.
+    fn ended(
+        &mut self,
+        expectation: &Expectation,
+        endings: &[(usize, &Ending)],
+        before: &[Vec<u8>],
+    ) -> Result<Met, Stop> {
+        let version = self.scope.version;
+        let got = told(before, "the end of the connection");
+        let packets: Vec<Received> = before.iter().filter_map(|frame| decode(frame, version).ok()).collect();
+        for (index, ending) in endings {
+            match allows(ending, &packets, version) {
+                Some(true) => return Ok(met(expectation, *index, &got, *index > 0)),
+                Some(false) => {
+                    return Ok(Met::Other { difference: told_difference(expectation, &got), ended: true });
+                }
+                None => {}
+            }
+        }
+        Err(difference(expectation, &got))
+    }
+}
+
+fn alive(expectation: &Expectation) -> Vec<Alive<'_>> {
+    let all = expectation.alternatives.iter().enumerate();
+    all.filter_map(|(index, one)| match one {
+        Alternative::Packets(patterns) => Some(Alive { index, missing: patterns.iter().collect() }),
+        _ => None,
+    })
+    .collect()
+}
+
+fn endings(expectation: &Expectation) -> Vec<(usize, &Ending)> {
+    let all = expectation.alternatives.iter().enumerate();
+    all.filter_map(|(index, one)| match one {
+        Alternative::Ending(ending) => Some((index, ending)),
+        _ => None,
+    })
+    .collect()
+}
+
+/// Whether an ending permits these packets before it, and if so, whether it is just what we do.
+fn allows(ending: &Ending, before: &[Received], version: u8) -> Option<bool> {
+    let says = |kinds: &[u8], codes: &Codes| match before {
+        [packet] if kinds.contains(&packet.kind) => packet.codes.first().map(|code| codes.contain(*code, version)),
+        _ => None,
+    };
+    match ending {
+        Ending::End => Some(true),
+        Ending::Close => before.is_empty().then_some(true),
+        Ending::Reject(_) if version < 5 => before.is_empty().then_some(true),
+        Ending::Reject(codes) | Ending::Refuse(codes) => {
+            let kinds: &[u8] = if matches!(ending, Ending::Reject(_)) { &[2, 14] } else { &[2] };
+            let failure = says(kinds, &Codes::Failure) == Some(true);
+            match says(kinds, codes) {
+                Some(true) if failure || version < 5 => Some(true),
+                // MQTT 5 asks for the end and leaves it open whether a reason is given, and how exact.
+                _ if version == 5 && (failure || before.is_empty()) => Some(matches!(codes, Codes::Any)),
+                _ => None,
+            }
+        }
+    }
+}
+
+fn met(expectation: &Expectation, index: usize, got: &str, ended: bool) -> Met {
+    if index == 0 { Met::Ours } else { Met::Other { difference: told_difference(expectation, got), ended } }
+}
+
+fn told(before: &[Vec<u8>], end: &str) -> String {
+    let mut parts: Vec<String> = before.iter().map(|frame| describe(frame)).collect();
+    if !end.is_empty() {
+        parts.push(end.to_owned());
+    }
+    parts.join(", ")
+}
+
+fn told_difference(expectation: &Expectation, got: &str) -> Difference {
+    Difference { expected: expectation.text.clone(), got: got.to_owned() }
+}
+
+fn difference(expectation: &Expectation, got: &str) -> Stop {
+    Stop::Difference(told_difference(expectation, got))
+}

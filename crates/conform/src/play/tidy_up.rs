@@ -1,0 +1,73 @@
+//! Leaves a broker as it was: no session and no retained message of a vector stays behind.
+
+use super::Player;
+use crate::bytes::{packet, parse, sized};
+use crate::packet::frame_len;
+use crate::peer::{Next, Peer};
+use crate::transport::{Link, Transport};
+
+impl<T: Transport> Player<'_, T> {
+    /// Notes what the broker may keep because of these bytes.
+    pub(super) fn remember(&mut self, link: &str, bytes: &[u8]) {
+        let Some(peer) = self.peers.get(link) else { return };
+        let mut rest = bytes;
+        while let Ok(Some(len)) = frame_len(rest)
+            && len <= rest.len()
+        {
+            let (frame, behind) = rest.split_at(len);
+            rest = behind;
+            let body = &frame[frame.len().min(2)..];
+            if frame[0] & 0xF1 == 0x31 && body.len() >= 2 {
+                let topic_len = usize::from(body[0]) << 8 | usize::from(body[1]);
+                self.retained.extend(body.get(2..2 + topic_len).map(<[u8]>::to_vec));
+            }
+            if frame[0] == 0x10 && keeps_session(body) {
+                self.kept.insert(peer.client.clone());
+            }
+        }
+    }
+
+    /// Ends all connections and removes what was kept. Whatever fails here has been judged before.
+    pub(super) fn tidy_up(&mut self) {
+        for (_, mut peer) in std::mem::take(&mut self.peers) {
+            if peer.connected {
+                peer.link.send(&[0xE0, 0]);
+            }
+            peer.link.cut();
+        }
+        self.retained.retain(|topic| {
+            topic.windows(self.scope.prefix.len()).any(|part| part == self.scope.prefix.as_bytes())
+        });
+        if self.kept.is_empty() && self.retained.is_empty() {
+            return;
+        }
+        self.kept.insert(format!("{}zz", self.scope.prefix));
+        let (clients, topics) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.retained));
+        let properties: &[u8] = if self.scope.version == 5 { &[0] } else { &[] };
+        for (index, client) in clients.iter().enumerate() {
+            let mut parting = Vec::new();
+            for topic in topics.iter().filter(|_| index == 0) {
+                parting.extend(packet(0x31, [&sized(topic)[..], properties].concat()));
+            }
+            parting.extend([0xC0, 0, 0xE0, 0]);
+            self.visit(client, &parting);
+        }
+    }
+
+    /// Connects clean, says something, and waits for the end.
+    fn visit(&mut self, client: &str, parting: &[u8]) {
+        let name = client.replace(&self.scope.prefix, "@");
+        let Ok(connect) = parse(&format!("connect(02 003C p() \"{name}\")"), &self.scope) else { return };
+        let Ok(link) = self.transport.open() else { return };
+        let mut peer = Peer::new(link, client.to_owned());
+        peer.link.send(&[&connect, parting].concat());
+        while let Next::Frame(_) = peer.hear() {}
+    }
+}
+
+/// Whether a CONNECT, by its variable header, may leave a session behind.
+fn keeps_session(body: &[u8]) -> bool {
+    let name = body.first().map_or(0, |high| usize::from(*high) << 8) + body.get(1).map_or(0, |low| usize::from(*low));
+    let Some([level, flags, _, _, properties, ..]) = body.get(2 + name..) else { return false };
+    flags & 2 == 0 || (*level == 5 && *properties > 0)
+}
