@@ -11,8 +11,10 @@
 //! | `v5(…)`, `v4(…)` | the bytes in MQTT 5 only, or before it only |
 //! | `connect(02 003C p() "@a")` | CONNECT: protocol name and level of the version, then the bytes, then the login |
 //! | `sized(…)`, `block(…)` | two-byte length, or variable length, and the bytes |
-//! | `first(5; …)` | of the bytes inside only so many |
+//! | `first(5; …)`, `rest(5; …)` | of the bytes inside only so many, or the others |
 //! | `repeat(100; …)` | the bytes that many times |
+//! | `or(02 80 40)` | one byte with the bits of all |
+//! | `id(300)` | a number as two bytes |
 //! | `varint(128)` | a variable byte integer |
 //! | `noise(65536)` | arbitrary bytes, the same in every run, of which the first is 0xF5 |
 //! | `C3()` `C4()` `C5()` | a valid clean CONNECT of client `x` for MQTT 3.1, 3.1.1, 5 |
@@ -181,7 +183,7 @@ impl Parser<'_> {
 
     fn call(&mut self, name: &str) -> Result<Vec<u8>, Mistake> {
         self.expect('(')?;
-        let counted = matches!(name, "repeat" | "noise" | "first" | "varint");
+        let counted = matches!(name, "repeat" | "noise" | "first" | "rest" | "varint" | "id");
         let count = if counted { self.count()? } else { 0 };
         let inner = self.items()?;
         self.expect(')')?;
@@ -191,7 +193,9 @@ impl Parser<'_> {
                 Some((first, body)) => packet(*first, body),
                 None => return Err(self.mistake("a packet has a first byte")),
             },
-            "sized" if inner.len() > 65_535 => return Err(self.mistake("more than a two-byte length can say")),
+            "sized" if inner.len() > 65_535 => {
+                return Err(self.mistake("more than a two-byte length can say"));
+            }
             "sized" => sized(inner),
             "block" => [varint(inner.len()), inner].concat(),
             "p" if v5 => [varint(inner.len()), inner].concat(),
@@ -201,6 +205,11 @@ impl Parser<'_> {
             "connect" => self.connect(inner)?,
             "repeat" => inner.repeat(count),
             "first" => inner[..count.min(inner.len())].to_vec(),
+            "rest" => inner[count.min(inner.len())..].to_vec(),
+            "id" => {
+                u16::try_from(count).map_err(|_| self.mistake("more than two bytes"))?.to_be_bytes().to_vec()
+            }
+            "or" => vec![inner.iter().fold(0, |bits, byte| bits | byte)],
             "varint" => varint(count),
             "noise" => noise(count),
             "C3" => plain_connect(3),
@@ -252,7 +261,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str, version: u8, expected: &[u8]) {
-        let scope = Scope { version, prefix: "pre".to_owned(), ids: [("m".to_owned(), 258)].into(), login: None };
+        let scope =
+            Scope { version, prefix: "pre".to_owned(), ids: [("m".to_owned(), 258)].into(), login: None };
         assert_eq!(parse(text, &scope).expect(text), expected, "{text}");
     }
 

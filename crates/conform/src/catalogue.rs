@@ -11,7 +11,7 @@ macro_rules! files {
 
 /// Every file, in the order of the report.
 const FILES: &[(&str, &str)] = files! {
-    "framing"
+    "connect" "framing" "truncated" "properties" "text" "topics" "identifiers" "session" "publish" "subscribe" "retained" "wills" "shared" "limits"
 };
 
 /// Rows that several files expand over.
@@ -26,10 +26,8 @@ pub struct Vector {
     pub name: String,
     /// Protocol levels on which it is played.
     pub versions: Vec<u8>,
-    /// The statements of MQTT 3.1.1 that it proves.
-    pub rules4: Vec<String>,
-    /// The statements of MQTT 5.0 that it proves.
-    pub rules5: Vec<String>,
+    /// The statements that it proves: `MQTT3-…` of 3.1.1, `MQTT-…` of 5.0.
+    pub rules: Vec<String>,
     /// What the broker must offer: `retain`, `wildcard`, `shared`, `ids`, `qos1`, `qos2`, `alias`.
     pub needs: Vec<String>,
     /// Whether the standard leaves no choice but those in the script.
@@ -41,10 +39,10 @@ pub struct Vector {
 }
 
 impl Vector {
-    /// The statements that it proves on this version.
-    #[must_use]
-    pub fn rules(&self, version: u8) -> &[String] {
-        if version == 5 { &self.rules5 } else { &self.rules4 }
+    /// The statements that it proves on this version; MQTT 3.1 is judged by those of 3.1.1.
+    pub fn rules(&self, version: u8) -> impl Iterator<Item = &str> {
+        let of_3 = version < 5;
+        self.rules.iter().map(String::as_str).filter(move |id| id.starts_with("MQTT3-") == of_3)
     }
 }
 
@@ -54,6 +52,8 @@ struct File {
     /// What the file is about.
     #[serde(rename = "title")]
     _title: String,
+    /// For vectors that do not say otherwise.
+    versions: Option<Vec<u8>>,
     #[serde(default)]
     needs: Vec<String>,
     vector: Vec<Entry>,
@@ -67,10 +67,6 @@ pub(crate) struct Entry {
     versions: Option<Vec<u8>>,
     #[serde(default)]
     pub(crate) rules: Vec<String>,
-    #[serde(default)]
-    pub(crate) rules4: Vec<String>,
-    #[serde(default)]
-    pub(crate) rules5: Vec<String>,
     #[serde(default)]
     needs: Vec<String>,
     #[serde(default = "yes")]
@@ -117,6 +113,7 @@ fn section_vectors(
     for entry in &file.vector {
         for mut entry in expand(entry, tables)? {
             entry.needs.extend(file.needs.iter().cloned());
+            entry.versions = entry.versions.or_else(|| file.versions.clone());
             vectors.push(finish(section, entry)?);
         }
     }
@@ -132,17 +129,11 @@ fn finish(section: &'static str, entry: Entry) -> Result<Vector, Mistake> {
         _ => return Err(Mistake::new(format!("{:?}: one of hello, send and play", entry.name))),
     };
     let versions = entry.versions.unwrap_or_else(|| vec![4, 5]);
-    let (rules4, rules5) = if entry.rules.is_empty() {
-        (entry.rules4, entry.rules5)
-    } else {
-        (entry.rules.clone(), entry.rules)
-    };
     Ok(Vector {
         section,
         name: entry.name,
         versions,
-        rules4,
-        rules5,
+        rules: entry.rules,
         needs: entry.needs,
         must: entry.must,
         note: entry.note,

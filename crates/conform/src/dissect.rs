@@ -71,7 +71,8 @@ fn describe_frame(frame: &[u8]) -> String {
             format!("{:02X}{}", bytes[1], if bytes[0] & 1 == 1 { " session present" } else { "" })
         }),
         3 => Some(describe_publish(flags, body)),
-        4..=7 => id(body).map(|id| format!("{id}{}", body.get(2).map_or(String::new(), |code| format!(" {code:02X}")))),
+        4..=7 => id(body)
+            .map(|id| format!("{id}{}", body.get(2).map_or(String::new(), |code| format!(" {code:02X}")))),
         8..=11 => id(body).map(|id| format!("{id} {}", dump(body.get(2..).unwrap_or(&[])))),
         14 | 15 => Some(body.first().map_or("00".to_owned(), |code| format!("{code:02X}"))),
         _ => None,

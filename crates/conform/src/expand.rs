@@ -14,18 +14,28 @@ pub(crate) type Table = Vec<toml::Table>;
 
 /// The vectors of an entry: itself, if it runs over nothing.
 pub(crate) fn expand(entry: &Entry, tables: &BTreeMap<String, Table>) -> Result<Vec<Entry>, Mistake> {
-    let mut vectors = vec![entry.clone()];
-    for (key, over) in &entry.each {
-        let rows = rows(over, tables)?;
-        if rows.is_empty() {
-            return Err(Mistake::new(format!("{:?} runs over nothing", entry.name)));
-        }
-        vectors = vectors.iter().flat_map(|vector| rows.iter().map(|row| fill(vector, key, row))).collect();
+    let mut vectors = Vec::new();
+    expand_into(entry.clone(), tables, &mut vectors)?;
+    if vectors.is_empty() {
+        return Err(Mistake::new(format!("{:?} runs over nothing", entry.name)));
     }
     match vectors.iter().find(|vector| vector.name.contains('{')) {
         Some(vector) => Err(Mistake::new(format!("unknown place in {:?}", vector.name))),
         None => Ok(vectors),
     }
+}
+
+/// The first list by its name, then the others, which may name a field of its rows.
+fn expand_into(
+    mut entry: Entry,
+    tables: &BTreeMap<String, Table>,
+    vectors: &mut Vec<Entry>,
+) -> Result<(), Mistake> {
+    let Some((key, over)) = entry.each.pop_first() else {
+        vectors.push(entry);
+        return Ok(());
+    };
+    rows(&over, tables)?.iter().try_for_each(|row| expand_into(fill(&entry, &key, row), tables, vectors))
 }
 
 fn rows(over: &Value, tables: &BTreeMap<String, Table>) -> Result<Vec<Value>, Mistake> {
@@ -34,8 +44,12 @@ fn rows(over: &Value, tables: &BTreeMap<String, Table>) -> Result<Vec<Value>, Mi
         Value::String(text) => text,
         _ => return Err(Mistake::new("`each` is a list or a name")),
     };
+    if text.contains('{') {
+        return Err(Mistake::new(format!("{text:?} names a list that comes later in the alphabet")));
+    }
     if let Some((from, to)) = text.split_once("..") {
-        let number = |text: &str| text.parse::<i64>().map_err(|_| Mistake::new(format!("not a range: {text}")));
+        let number =
+            |text: &str| text.parse::<i64>().map_err(|_| Mistake::new(format!("not a range: {text}")));
         return Ok((number(from)?..number(to)?).map(Value::Integer).collect());
     }
     let words: Vec<&str> = text.split(' ').collect();
@@ -67,19 +81,29 @@ fn fill(entry: &Entry, key: &str, row: &Value) -> Entry {
         }
         other => places.push((format!("{{{key}}}"), plain(other))),
     }
-    let put = |text: &str| places.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value));
-    let put_all = |texts: &[String]| texts.iter().map(|text| put(text)).collect::<Vec<_>>();
+    let put =
+        |text: &str| places.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value));
     let mut filled = entry.clone();
     filled.name = put(&entry.name);
-    for text in [&mut filled.hello, &mut filled.send, &mut filled.want, &mut filled.play].into_iter().flatten() {
+    for text in
+        [&mut filled.hello, &mut filled.send, &mut filled.want, &mut filled.play].into_iter().flatten()
+    {
         *text = put(text);
     }
-    filled.rules = put_all(&entry.rules);
-    filled.rules4 = put_all(&entry.rules4);
-    filled.rules5 = put_all(&entry.rules5);
+    for over in filled.each.values_mut() {
+        if let Value::String(name) = over {
+            *name = put(name);
+        }
+    }
+    filled.rules = entry.rules.iter().map(|id| put(id)).collect();
     filled
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        // Only a table's `in`, which is for choosing rows.
+        _ => String::new(),
+    }
 }

@@ -37,11 +37,12 @@ mod verdict;
 
 pub use catalogue::{Vector, catalogue};
 pub use core::Core;
+pub use play::Failure;
 pub use probe::{Abilities, probe};
-pub use report::Report;
+pub use report::{Detail, Report};
 pub use rules::rule;
 pub use run::{Selection, Setup, Trial, run, trials};
 pub use tcp::Tcp;
 pub use text::Mistake;
 pub use transport::{Heard, Link, Transport};
-pub use verdict::{Difference, Played, Verdict};
+pub use verdict::{Difference, Played, Said, Verdict};

@@ -72,8 +72,8 @@ const CODES: &[(u8, &[u8])] = &[
     (
         2,
         &[
-            0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90, 0x95, 0x97, 0x99,
-            0x9A, 0x9B, 0x9C, 0x9D, 0x9F,
+            0x00, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x90, 0x95, 0x97,
+            0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9F,
         ],
     ),
     (4, &[0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]),
@@ -85,8 +85,8 @@ const CODES: &[(u8, &[u8])] = &[
     (
         14,
         &[
-            0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8C, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97,
-            0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
+            0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8C, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95,
+            0x96, 0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
         ],
     ),
     (15, &[0x00, 0x18, 0x19]),
@@ -233,22 +233,41 @@ fn text(bytes: &[u8]) -> Result<(), String> {
 /// # Errors
 /// Says which rule the block breaks in a packet of type `kind`.
 pub(crate) fn properties(block: &[u8], kind: u8) -> Result<Vec<Property>, String> {
+    let all = any_properties(block)?;
+    for (at, (id, _)) in all.iter().enumerate() {
+        let places =
+            PROPERTIES.iter().find(|(known, ..)| known == id).map_or(&[][..], |(_, _, places)| places);
+        if !places.contains(&kind) {
+            return Err(format!("property {id:02X}, which this packet may not carry"));
+        }
+        if all[..at].iter().any(|(seen, _)| seen == id) && !matches!(id, 0x0B | 0x26) {
+            return Err(format!("property {id:02X} twice"));
+        }
+    }
+    Ok(all)
+}
+
+/// Splits a property block that may stand anywhere.
+///
+/// # Errors
+/// Says what cannot be read.
+pub(crate) fn any_properties(block: &[u8]) -> Result<Vec<Property>, String> {
     let mut reader = Reader { bytes: block };
     let mut found: Vec<Property> = Vec::new();
     while !reader.bytes.is_empty() {
         let id = reader.byte()?;
-        let Some((_, shape, places)) = PROPERTIES.iter().find(|(known, ..)| *known == id) else {
+        let Some((_, shape, _)) = PROPERTIES.iter().find(|(known, ..)| *known == id) else {
             return Err(format!("unknown property {id:02X}"));
         };
-        if !places.contains(&kind) {
-            return Err(format!("property {id:02X}, which this packet may not carry"));
-        }
-        if found.iter().any(|(seen, _)| *seen == id) && !matches!(id, 0x0B | 0x26) {
-            return Err(format!("property {id:02X} twice"));
-        }
         found.push((id, reader.value(*shape)?));
     }
     Ok(found)
+}
+
+/// The first value of a property, as a number.
+pub(crate) fn number(properties: &[Property], id: u8) -> Option<u64> {
+    let property = properties.iter().find(|(other, _)| *other == id);
+    property.map(|(_, bytes)| bytes.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)))
 }
 
 struct Reader<'a> {
@@ -289,7 +308,9 @@ impl<'a> Reader<'a> {
             value |= usize::from(byte & 0x7F) << (7 * index);
             if byte & 0x80 == 0 {
                 let shortest = index == 0 || byte != 0;
-                return shortest.then_some(value).ok_or("a variable byte integer not in its shortest form".to_owned());
+                return shortest
+                    .then_some(value)
+                    .ok_or("a variable byte integer not in its shortest form".to_owned());
             }
         }
         Err("a variable byte integer of more than four bytes".to_owned())

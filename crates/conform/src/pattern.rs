@@ -4,14 +4,14 @@
 //! expectation  = alternative { " | " alternative }      the first is Pondhawk's choice, the others are permitted
 //! alternative  = "nothing" | ending | packet { " & " packet }      packets in any order
 //! ending       = "close" | "end" | "reject" [CODES] | "refuse" CODES
-//! packet       = "connack" CODES ["present"|"fresh"] ["has(…)"] ["lacks(…)"]
+//! packet       = "connack" CODES ["present"|"fresh"] ["has(…)"] ["with(…)"] ["lacks(…)"]
 //!              | ("puback"|"pubrec"|"pubrel"|"pubcomp") ID CODES
 //!              | ("suback"|"unsuback") ID CODES…
 //!              | ("disconnect"|"auth") CODES ["has(…)"]
-//!              | "publish" ["q0"|"q1"|"q2"] ["dup"|"dup?"] ["retain"] ID? TOPIC PAYLOAD ["p(…)"]
+//!              | "publish" ["q0"|"q1"|"q2"] ["dup"|"dup?"] ["retain"] ["unaliased"] ID? TOPIC PAYLOAD ["p(…)"]
 //!              | "pong"
 //! CODES        = "*" | "ok" | "fail" | hexadecimal, separated by commas; before "/" up to 3.1.1, behind it in 5
-//! ID           = decimal | "$name" (caught when first seen, the same afterwards) | "*"
+//! ID           = decimal | "$name" (caught when first seen, the same afterwards) | "$name!=other" | "*"
 //! ```
 
 use crate::bytes::{Scope, parse};
@@ -67,6 +67,8 @@ pub(crate) enum Id {
     Any,
     Is(u16),
     Named(String),
+    /// A name for one that differs from this other one.
+    New(String, String),
 }
 
 /// One packet.
@@ -83,13 +85,16 @@ pub(crate) struct Pattern {
     /// All properties, in the language of bytes.
     exactly: Option<String>,
     has: Option<String>,
+    /// Identifiers that must be there, with any value.
+    with: Option<String>,
     lacks: Option<String>,
 }
 
 impl Codes {
     fn read(text: &str) -> Result<Self, Mistake> {
         let list = |part: &str| {
-            let bytes: Result<Vec<u8>, _> = part.split(',').map(|code| u8::from_str_radix(code, 16)).collect();
+            let bytes: Result<Vec<u8>, _> =
+                part.split(',').map(|code| u8::from_str_radix(code, 16)).collect();
             bytes.map_err(|_| Mistake::new(format!("codes expected, not {text:?}")))
         };
         let (old, new) = text.split_once('/').unwrap_or((text, text));
@@ -114,7 +119,8 @@ impl Codes {
 impl Expectation {
     /// Reads the part of a line behind `<`.
     pub(crate) fn read(text: &str) -> Result<Self, Mistake> {
-        let alternatives = split(text, |c| c == '|').into_iter().map(Alternative::read).collect::<Result<_, _>>()?;
+        let alternatives =
+            split(text, |c| c == '|').into_iter().map(Alternative::read).collect::<Result<_, _>>()?;
         Ok(Self { text: text.trim().to_owned(), alternatives })
     }
 }
@@ -140,8 +146,15 @@ impl Alternative {
 fn read_id(word: &str) -> Result<Id, Mistake> {
     match (word, word.strip_prefix('$')) {
         ("*", _) => Ok(Id::Any),
+        (_, Some(name)) if name.contains("!=") => {
+            let (name, other) = name.split_once("!=").unwrap_or((name, ""));
+            Ok(Id::New(name.to_owned(), other.to_owned()))
+        }
         (_, Some(name)) => Ok(Id::Named(name.to_owned())),
-        _ => word.parse().map(Id::Is).map_err(|_| Mistake::new(format!("packet identifier expected, not {word:?}"))),
+        _ => word
+            .parse()
+            .map(Id::Is)
+            .map_err(|_| Mistake::new(format!("packet identifier expected, not {word:?}"))),
     }
 }
 
@@ -162,6 +175,7 @@ impl Pattern {
             payload: None,
             exactly: None,
             has: None,
+            with: None,
             lacks: None,
         }
     }
@@ -194,6 +208,7 @@ impl Pattern {
                 "present" => pattern.present = Some(true),
                 "fresh" => pattern.present = Some(false),
                 _ if call(word, "has").is_some() => pattern.has = call(word, "has").map(str::to_owned),
+                _ if call(word, "with").is_some() => pattern.with = call(word, "with").map(str::to_owned),
                 _ if call(word, "lacks").is_some() => pattern.lacks = call(word, "lacks").map(str::to_owned),
                 _ => pattern.codes.push(Codes::read(word)?),
             }
@@ -214,6 +229,7 @@ impl Pattern {
                 "dup" => pattern.flags.1 |= 8,
                 "dup?" => pattern.flags.0 &= !8,
                 "retain" => pattern.flags.1 |= 1,
+                "unaliased" => pattern.lacks = Some("23".to_owned()),
                 word if word.starts_with('$') => pattern.id = read_id(word)?,
                 word if call(word, "p").is_some() => pattern.exactly = call(word, "p").map(str::to_owned),
                 word => fields.push((word != "*").then(|| word.to_owned())),
@@ -244,7 +260,8 @@ impl Pattern {
             return true;
         }
         let pairs = self.codes.iter().zip(&packet.codes);
-        self.codes.len() == packet.codes.len() && pairs.into_iter().all(|(codes, code)| codes.contain(*code, version))
+        self.codes.len() == packet.codes.len()
+            && pairs.into_iter().all(|(codes, code)| codes.contain(*code, version))
     }
 
     fn id_matches(&self, packet: &Received, scope: &mut Scope) -> bool {
@@ -253,6 +270,11 @@ impl Pattern {
             (Id::Is(id), got) => got == Some(*id),
             (Id::Named(_), None) => false,
             (Id::Named(name), Some(got)) => *scope.ids.entry(name.clone()).or_insert(got) == got,
+            (Id::New(..), None) => false,
+            (Id::New(name, other), Some(got)) => {
+                scope.ids.insert(name.clone(), got);
+                scope.ids.get(other) != Some(&got)
+            }
         }
     }
 
@@ -284,8 +306,10 @@ impl Pattern {
         {
             return Ok(false);
         }
-        let lacks = self.lacks.as_deref().map_or(Ok(Vec::new()), |text| parse(text, scope))?;
-        Ok(!packet.properties.iter().any(|(id, _)| lacks.contains(id)))
+        let ids = |text: &Option<String>| text.as_deref().map_or(Ok(Vec::new()), |text| parse(text, scope));
+        let (with, lacks) = (ids(&self.with)?, ids(&self.lacks)?);
+        let there = |id: &u8| packet.properties.iter().any(|(other, _)| other == id);
+        Ok(with.iter().all(there) && !lacks.iter().any(there))
     }
 }
 
@@ -297,7 +321,9 @@ fn same(expected: &[Property], got: &[Property]) -> bool {
     expected.len() == got.len()
         && expected.iter().all(|(id, _)| match id {
             0x02 => {
-                let seconds = |all: &[Property]| of(all, 2).concat().iter().fold(0_u64, |sum, b| sum << 8 | u64::from(*b));
+                let seconds = |all: &[Property]| {
+                    of(all, 2).concat().iter().fold(0_u64, |sum, b| sum << 8 | u64::from(*b))
+                };
                 let (sent, left) = (seconds(expected), seconds(got));
                 got.iter().any(|(other, _)| other == id) && left <= sent && left + 60 >= sent
             }

@@ -1,8 +1,8 @@
 //! One connection of a vector: a link, and what has come over it and was not judged yet.
 
-use crate::packet::frame_len;
+use crate::packet::{Received, frame_len, number};
 use crate::transport::{Heard, Link};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// What comes next on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,22 @@ pub(crate) enum Next {
     Noise(Vec<u8>),
 }
 
+/// The limits of a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    /// Topic Alias Maximum.
+    pub(crate) alias_max: u64,
+    /// Maximum Packet Size.
+    pub(crate) packet_max: u64,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Allowance { alias_max: 0, packet_max: u64::MAX }
+    }
+}
+
+/// A connection and what is known of it.
 pub(crate) struct Peer<L> {
     pub(crate) link: L,
     /// Its client identifier.
@@ -25,6 +41,10 @@ pub(crate) struct Peer<L> {
     pub(crate) connected: bool,
     /// The end has come.
     pub(crate) closed: bool,
+    /// What its CONNECT allows the server.
+    pub(crate) allowance: Allowance,
+    /// Topics by the server's aliases.
+    aliases: HashMap<u64, Vec<u8>>,
     bytes: Vec<u8>,
     /// Packets that a barrier found on its way.
     inbox: VecDeque<Vec<u8>>,
@@ -32,7 +52,40 @@ pub(crate) struct Peer<L> {
 
 impl<L: Link> Peer<L> {
     pub(crate) fn new(link: L, client: String) -> Self {
-        Peer { link, client, connected: false, closed: false, bytes: Vec::new(), inbox: VecDeque::new() }
+        Peer {
+            link,
+            client,
+            connected: false,
+            closed: false,
+            allowance: Allowance::default(),
+            aliases: HashMap::new(),
+            bytes: Vec::new(),
+            inbox: VecDeque::new(),
+        }
+    }
+
+    /// Puts the topic in the place of its alias, and checks the limits that the client set in CONNECT.
+    ///
+    /// # Errors
+    /// Says which limit the packet breaks.
+    pub(crate) fn admit(&mut self, packet: &mut Received, len: usize) -> Result<(), String> {
+        if len as u64 > self.allowance.packet_max {
+            return Err(format!("{len} bytes, above the client's Maximum Packet Size"));
+        }
+        let Some(alias) = number(&packet.properties, 0x23) else { return Ok(()) };
+        if alias == 0 || alias > self.allowance.alias_max {
+            return Err(format!(
+                "topic alias {alias}, where the client permits {}",
+                self.allowance.alias_max
+            ));
+        }
+        if packet.topic.is_empty() {
+            packet.topic =
+                self.aliases.get(&alias).ok_or(format!("topic alias {alias} of no topic"))?.clone();
+        } else {
+            self.aliases.insert(alias, packet.topic.clone());
+        }
+        Ok(())
     }
 
     /// Keeps a packet for later.

@@ -122,13 +122,18 @@ impl<T: Transport> Player<'_, T> {
             Act::Connect { resume, present, properties } => self.connect(link, *resume, *present, properties),
             Act::Send(text) => {
                 if !self.peers.contains_key(link) {
-                    if text.starts_with("connect(") { self.open(link) } else { self.connect(link, false, None, "") }?;
+                    if text.starts_with("connect(") {
+                        self.open(link)
+                    } else {
+                        self.connect(link, false, None, "")
+                    }?;
                 }
                 let bytes = parse(text, &self.scope)?;
                 self.send(link, bytes);
                 Ok(())
             }
             Act::Expect(expectation) => self.judge(link, expectation),
+            Act::OneOf(links, expectation) => self.one_of(links, expectation),
             Act::Leave => {
                 self.send(link, vec![0xE0, 0]);
                 self.must(link, "close")
@@ -157,6 +162,24 @@ impl<T: Transport> Player<'_, T> {
         }
     }
 
+    /// Exactly one of the connections has got something, and that is as expected.
+    fn one_of(&mut self, links: &[String], expectation: &Expectation) -> Result<(), Stop> {
+        let mut lucky = Vec::new();
+        for link in links {
+            self.barrier(link)?;
+            if self.peer(link)?.pending().is_some() {
+                lucky.push(link);
+            }
+        }
+        match lucky[..] {
+            [link] => self.judge(link, expectation),
+            _ => Err(Stop::Difference(Difference {
+                expected: format!("{} on one of {}", expectation.text, links.join(", ")),
+                got: format!("something on {} of them", lucky.len()),
+            })),
+        }
+    }
+
     fn must(&mut self, link: &str, expectation: &str) -> Result<(), Stop> {
         self.judge(link, &Expectation::read(expectation)?)
     }
@@ -168,7 +191,13 @@ impl<T: Transport> Player<'_, T> {
         Ok(())
     }
 
-    fn connect(&mut self, link: &str, resume: bool, present: Option<bool>, properties: &str) -> Result<(), Stop> {
+    fn connect(
+        &mut self,
+        link: &str,
+        resume: bool,
+        present: Option<bool>,
+        properties: &str,
+    ) -> Result<(), Stop> {
         self.open(link)?;
         let (flags, expiry) = if resume { ("00", "11 00000E10") } else { ("02", "") };
         let text = format!("connect({flags} 003C p({expiry} {properties}) \"@{}\")", letters(link));

@@ -6,6 +6,7 @@
 //! [VERSIONS|] NAME resume [present|fresh] [PROPERTIES]   a session that is kept; CONNACK 0 must follow
 //! [VERSIONS|] NAME > BYTES              sends
 //! [VERSIONS|] NAME < EXPECTATION        what must come next
+//! [VERSIONS|] one NAME… < EXPECTATION   what must come to one of them, and nothing to the others
 //! [VERSIONS|] NAME leave                DISCONNECT, and the end is awaited
 //! [VERSIONS|] NAME cut                  breaks the connection
 //! [VERSIONS|] pass MILLISECONDS         lets time pass
@@ -31,9 +32,15 @@ pub(crate) struct Step {
 pub(crate) enum Act {
     Open,
     /// CONNECT with these properties.
-    Connect { resume: bool, present: Option<bool>, properties: String },
+    Connect {
+        resume: bool,
+        present: Option<bool>,
+        properties: String,
+    },
     Send(String),
     Expect(Expectation),
+    /// On one of these connections.
+    OneOf(Vec<String>, Expectation),
     Leave,
     Cut,
     Pass(u64),
@@ -62,6 +69,12 @@ fn read_line(line: &str) -> Result<Step, Mistake> {
     if link == "pass" {
         let time = verb.parse().map_err(|_| Mistake::new(format!("milliseconds expected: {line:?}")))?;
         return Ok(Step { link: String::new(), act: Act::Pass(time) });
+    }
+    if link == "one" {
+        let (names, expected) =
+            line.split_once('<').ok_or_else(|| Mistake::new(format!("no < in {line:?}")))?;
+        let names = names.split_whitespace().skip(1).map(str::to_owned).collect();
+        return Ok(Step { link: String::new(), act: Act::OneOf(names, Expectation::read(expected)?) });
     }
     let act = match verb {
         "open" => Act::Open,
@@ -98,8 +111,11 @@ mod tests {
 
     #[test]
     fn verbs() {
-        let steps = read("a open\nb resume present 21 0001\nc connect\npass 10\nc leave\nc cut", 5).expect("it reads");
-        assert!(matches!(&steps[1].act, Act::Connect { resume: true, present: Some(true), properties } if properties == "21 0001"));
+        let steps = read("a open\nb resume present 21 0001\nc connect\npass 10\nc leave\nc cut", 5)
+            .expect("it reads");
+        assert!(
+            matches!(&steps[1].act, Act::Connect { resume: true, present: Some(true), properties } if properties == "21 0001")
+        );
         assert!(matches!(steps[3].act, Act::Pass(10)));
         assert!(read("a jump", 5).is_err() && read("a", 5).is_err() && read("pass soon", 5).is_err());
     }

@@ -44,7 +44,10 @@ mod tests {
 
     #[test]
     fn words_keep_quotes_and_parentheses_together() {
-        assert_eq!(words(r#"publish "a b" p(26 "k" 'x )') *"#), ["publish", r#""a b""#, r#"p(26 "k" 'x )')"#, "*"]);
+        assert_eq!(
+            words(r#"publish "a b" p(26 "k" 'x )') *"#),
+            ["publish", r#""a b""#, r#"p(26 "k" 'x )')"#, "*"]
+        );
     }
 
     #[test]

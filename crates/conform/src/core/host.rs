@@ -11,7 +11,8 @@ impl Host for OpenHouse {
     type Identity = ();
 
     fn gate(&self, _listener: u16, connect: &Connect<'_>) -> Gate {
-        let method = |property: Property<'_>| matches!(property, Property::AuthenticationMethod(_)).then_some(());
+        let method =
+            |property: Property<'_>| matches!(property, Property::AuthenticationMethod(_)).then_some(());
         match connect.properties.find(method) {
             Some(()) => Gate::Refuse(reason::BAD_AUTHENTICATION_METHOD),
             None => Gate::Accept,

@@ -44,7 +44,13 @@ impl Net {
     }
 
     pub(super) fn open(&mut self) -> usize {
-        self.wires.push(Wire { place: None, input: Vec::new(), starved: false, output: Vec::new(), open: true });
+        self.wires.push(Wire {
+            place: None,
+            input: Vec::new(),
+            starved: false,
+            output: Vec::new(),
+            open: true,
+        });
         self.wires.len() - 1
     }
 
@@ -100,7 +106,8 @@ impl Net {
     fn find_home(&mut self, wire: usize) {
         let input = &self.wires[wire].input;
         let complete = match frame_len(input) {
-            Ok(Some(len)) => len <= input.len() || input[0] != 0x10,
+            // A frame that claims to be larger than any CONNECT may be is not waited for.
+            Ok(Some(len)) => len <= input.len() || len > 100_000 || input[0] != 0x10,
             Ok(None) => input.first().is_some_and(|first| *first != 0x10),
             Err(_) => true,
         };
@@ -132,7 +139,8 @@ impl Net {
 
     fn read_inputs(&mut self) -> bool {
         let mut progress = false;
-        for wire in self.wires.iter_mut().filter(|wire| wire.open && !wire.starved && !wire.input.is_empty()) {
+        for wire in self.wires.iter_mut().filter(|wire| wire.open && !wire.starved && !wire.input.is_empty())
+        {
             let Some((shard, conn)) = wire.place else { continue };
             let consumed = self.shards[shard].receive(self.now, conn, &wire.input, &mut self.effects[shard]);
             wire.input.drain(..consumed.used);

@@ -16,7 +16,8 @@ impl<T: Transport> Player<'_, T> {
     /// rounds bring what goes by way of a third one.
     pub(super) fn barrier(&mut self, link: &str) -> Result<(), Stop> {
         let connected = self.peers.iter().filter(|(_, peer)| peer.connected);
-        let mut all: Vec<String> = connected.map(|(name, _)| name.clone()).filter(|name| name != link).collect();
+        let mut all: Vec<String> =
+            connected.map(|(name, _)| name.clone()).filter(|name| name != link).collect();
         all.push(link.to_owned());
         for name in &all {
             self.ask_all_threads(name)?;
@@ -45,7 +46,9 @@ impl<T: Transport> Player<'_, T> {
         peer.link.send(request);
         loop {
             match peer.hear() {
-                Next::Frame(frame) if frame[0] == answer && (answer == 0xD0 || frame.get(2..4) == Some(&ID)) => {
+                Next::Frame(frame)
+                    if frame[0] == answer && (answer == 0xD0 || frame.get(2..4) == Some(&ID)) =>
+                {
                     return Ok(());
                 }
                 Next::Frame(frame) => peer.put_back(frame),

@@ -2,14 +2,14 @@
 
 use super::Player;
 use crate::bytes::{packet, parse, sized};
-use crate::packet::frame_len;
-use crate::peer::{Next, Peer};
+use crate::packet::{any_properties, frame_len, number};
+use crate::peer::{Allowance, Next, Peer};
 use crate::transport::{Link, Transport};
 
 impl<T: Transport> Player<'_, T> {
     /// Notes what the broker may keep because of these bytes.
     pub(super) fn remember(&mut self, link: &str, bytes: &[u8]) {
-        let Some(peer) = self.peers.get(link) else { return };
+        let Some(peer) = self.peers.get_mut(link) else { return };
         let mut rest = bytes;
         while let Ok(Some(len)) = frame_len(rest)
             && len <= rest.len()
@@ -21,8 +21,13 @@ impl<T: Transport> Player<'_, T> {
                 let topic_len = usize::from(body[0]) << 8 | usize::from(body[1]);
                 self.retained.extend(body.get(2..2 + topic_len).map(<[u8]>::to_vec));
             }
-            if frame[0] == 0x10 && keeps_session(body) {
-                self.kept.insert(peer.client.clone());
+            if frame[0] == 0x10
+                && let Some(connect) = Connect::read(body)
+            {
+                peer.allowance = connect.allowance;
+                if connect.kept {
+                    self.kept.insert(peer.client.clone());
+                }
             }
         }
     }
@@ -65,9 +70,30 @@ impl<T: Transport> Player<'_, T> {
     }
 }
 
-/// Whether a CONNECT, by its variable header, may leave a session behind.
-fn keeps_session(body: &[u8]) -> bool {
-    let name = body.first().map_or(0, |high| usize::from(*high) << 8) + body.get(1).map_or(0, |low| usize::from(*low));
-    let Some([level, flags, _, _, properties, ..]) = body.get(2 + name..) else { return false };
-    flags & 2 == 0 || (*level == 5 && *properties > 0)
+/// What matters here of a CONNECT that is well formed so far.
+struct Connect {
+    /// It may leave a session behind.
+    kept: bool,
+    allowance: Allowance,
+}
+
+impl Connect {
+    /// Reads the variable header.
+    fn read(body: &[u8]) -> Option<Self> {
+        let name = usize::from(*body.first()?) << 8 | usize::from(*body.get(1)?);
+        let [level, flags, _, _, rest @ ..] = body.get(2 + name..)? else { return None };
+        let mut connect = Connect { kept: flags & 2 == 0, allowance: Allowance::default() };
+        if *level == 5
+            && let Some((len, behind)) = rest.split_first()
+            && *len < 0x80
+            && let Some(block) = behind.get(..usize::from(*len))
+            && let Ok(properties) = any_properties(block)
+        {
+            connect.kept |= number(&properties, 0x11).is_some_and(|seconds| seconds > 0);
+            connect.allowance.alias_max = number(&properties, 0x22).unwrap_or(0);
+            connect.allowance.packet_max =
+                number(&properties, 0x27).filter(|max| *max > 0).unwrap_or(u64::MAX);
+        }
+        Some(connect)
+    }
 }

@@ -1,0 +1,27 @@
+//! Every vector against the pure core: one shard and three must do exactly what we chose.
+
+use pondhawk_conform::{Core, Detail, Report, Selection, Setup, Verdict, catalogue, probe, run, trials};
+
+fn check(shards: u8) {
+    let vectors = catalogue().expect("the vectors read");
+    let selection = Selection { only: std::env::var("PONDHAWK_CONFORM_ONLY").ok(), version: None };
+    let trials = trials(&vectors, &selection);
+    let setup = Setup { prefix: "core".to_owned(), login: None, jobs: 2 };
+    let abilities = probe(&mut Core::new(shards), &setup).expect("the core answers");
+    let played =
+        run(&trials, (&setup, &abilities), || Core::new(shards), |_, _| {}).expect("every script reads");
+    let results = trials.iter().copied().zip(played).collect();
+    let report = Report { target: format!("the core, {shards} shards"), abilities, results };
+    let odd = report.results.len() - report.count(Verdict::Passed);
+    assert!(odd == 0, "{}", report.text(Detail::Full));
+}
+
+#[test]
+fn one_shard() {
+    check(1);
+}
+
+#[test]
+fn three_shards() {
+    check(3);
+}
