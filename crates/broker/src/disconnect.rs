@@ -5,9 +5,7 @@ use crate::effects::Effects;
 use crate::host::{Ended, Host, Note, NoteKind, Slot};
 use crate::id::ConnId;
 use crate::shard::Shard;
-use crate::will::Will;
 use alloc::string::ToString;
-use alloc::sync::Arc;
 use pondhawk_codec::packet::{Connack, Disconnect};
 use pondhawk_codec::reason::{self, ReasonCode};
 use pondhawk_codec::{Packet, PacketType, Properties, Property, Version};
@@ -112,15 +110,11 @@ impl<H: Host> Shard<H> {
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = None;
         }
+        // Before its will, which must not be given to a member that has just gone.
+        self.announce_presence(session, false, fx);
         if let Some(will) = will {
-            self.end_with_will(session, will, fx);
-        } else {
-            self.leave_session(session, fx);
+            self.will_due(session, will, fx);
         }
-    }
-
-    fn end_with_will(&mut self, session: u32, will: Arc<Will>, fx: &mut Effects) {
-        self.will_due(session, will, fx);
         self.leave_session(session, fx);
     }
 

@@ -236,7 +236,6 @@ impl<H: Host> Shard<H> {
         }
         session.absent = true;
         self.store_session(index, fx);
-        self.announce_presence(index, false, fx);
     }
 
     pub(crate) fn session_expired(&mut self, id: SessionId, fx: &mut Effects) {

@@ -52,6 +52,20 @@ fn groups_do_not_know_each_other() {
     }
 }
 
+/// The will of a member goes to one that is there, not to the one that has just gone.
+#[test]
+fn a_members_will_reaches_the_others() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let going = net.join(&v5("going").fresh(1000).will(msg("t/x", "gone"), &[]));
+        net.subscribe(going, &[("$share/g/t/x", 0)]);
+        let staying = net.join(&v5("staying"));
+        net.subscribe(staying, &[("$share/g/t/x", 0)]);
+        net.cut(going);
+        assert_eq!(net.payloads(staying), ["gone"]);
+    }
+}
+
 #[test]
 fn those_who_are_there_are_preferred() {
     for shards in SHARDS {
