@@ -6,3 +6,5 @@
 //!
 //! Place: it stands where the driver in `pondhawk-server` stands, above [`pondhawk_broker`]; the shards cannot tell.
 #![forbid(unsafe_code)]
+
+pub mod reference;
