@@ -11,6 +11,7 @@ mod deny;
 mod docs;
 mod environment;
 mod fuzz;
+mod mutants;
 mod process;
 mod provision;
 mod spec;
@@ -38,6 +39,8 @@ Usage: cargo xtask TASK [OPTIONS]
                       --all: also the cases that load the broker; --compare: beside Debian's mosquitto
   fuzz [--seconds N] [TARGET]...
                       run the fuzz targets (default: all of them, a minute each)
+  mutants [--package P]... [--file GLOB]... [--shard K/N] [--jobs N]
+                      change the code and look whether a test notices (default: codec, session and broker; hours)
   docs [--check]      write the generated pages; --check: fail when a committed one is stale
   spec [--check]      write docs/conformance.md from spec/*.toml and the citations in code and tests;
                       --check: fail when it is stale, or a statement has no code or no test
@@ -67,6 +70,7 @@ fn dispatch() -> Result<()> {
         "deny" => deny::run(rest),
         "attack" => attack::run(rest),
         "fuzz" => fuzz::run(rest),
+        "mutants" => mutants::run(rest),
         "docs" => docs::run(rest),
         "spec" => spec::run(rest),
         "bench" => bench::run(rest),

@@ -29,6 +29,13 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Shows and runs a command; returns its exit code, or nothing if a signal ended it.
+pub fn code(command: &mut Command) -> Result<Option<i32>> {
+    let line = describe(command);
+    eprintln!("$ {line}");
+    Ok(command.status().with_context(|| format!("cannot start `{line}`"))?.code())
+}
+
 /// True when the command could be started and ended well; prints nothing.
 pub fn succeeds(command: &mut Command) -> bool {
     command

@@ -21,6 +21,9 @@ pub const NEXTEST: Tool = Tool { name: "cargo-nextest", version: "0.9.143" };
 /// The checker of dependencies.
 pub const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
+/// The maker of mutants.
+pub const MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0" };
+
 /// Where the tool is, if it is.
 pub fn find(tool: &Tool) -> Option<PathBuf> {
     let ours = workspace::tools_dir().join("bin").join(tool.name);
