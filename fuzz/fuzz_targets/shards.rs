@@ -275,7 +275,7 @@ impl Run {
         }
         self.say(who, |version| {
             let v5 = version == Version::V5;
-            let mut byte = options % 3 | if v5 { options & 0x1c } else { 0 };
+            let mut byte = options % 3 | if v5 { options & 0x0c } else { 0 };
             if filter.starts_with("$share") {
                 // [MQTT-3.8.3-4]
                 byte &= !4;
