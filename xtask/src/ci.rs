@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{bench, deny, docs, fuzz, process, spec, test, tidy};
+use crate::{bench, deny, docs, fuzz, process, sim, spec, test, tidy};
 
 /// How a run was asked for.
 struct Options {
@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
         test::run_with(&options).map(|counts| counts.to_string())
     }),
     ("fuzz", |_| fuzz::run_with(&fuzz::Options { seconds: fuzz::SECONDS, targets: Vec::new() })),
+    ("sim", |_| sim::run_short()),
     ("bench", |options| bench::run_quick(options.offline)),
 ];
 

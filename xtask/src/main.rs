@@ -14,6 +14,7 @@ mod fuzz;
 mod mutants;
 mod process;
 mod provision;
+mod sim;
 mod spec;
 mod test;
 mod tidy;
@@ -41,6 +42,9 @@ Usage: cargo xtask TASK [OPTIONS]
                       run the fuzz targets (default: all of them, a minute each)
   mutants [--package P]... [--file GLOB]... [--shard K/N] [--jobs N]
                       change the code and look whether a test notices (default: codec, session and broker; hours)
+  sim [--seeds N] [--from SEED] [--minutes M] [--seed SEED [--trace]] [--shards K] [--steps S]
+                      the shards in a simulated world with faults (default: 1000 seeds);
+                      --seed SEED --trace: one seed, with everything that happens
   docs [--check]      write the generated pages; --check: fail when a committed one is stale
   spec [--check]      write docs/conformance.md from spec/*.toml and the citations in code and tests;
                       --check: fail when it is stale, or a statement has no code or no test
@@ -72,6 +76,7 @@ fn dispatch() -> Result<()> {
         "fuzz" => fuzz::run(rest),
         "mutants" => mutants::run(rest),
         "docs" => docs::run(rest),
+        "sim" => sim::run(rest),
         "spec" => spec::run(rest),
         "bench" => bench::run(rest),
         "help" | "-h" | "--help" => {
