@@ -59,6 +59,7 @@ pub fn run_with(options: &Options) -> Result<String> {
     let chosen = choose(&known, &options.targets)?;
     provision::cxx_compiler()?;
     let programs = build::build()?;
+    seeds::prepare(&chosen)?;
     let outcomes = side_by_side(&chosen, |target| {
         let outcome = target::run(&programs, target, options.seconds);
         if let Ok(outcome) = &outcome {

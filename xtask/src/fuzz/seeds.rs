@@ -1,50 +1,103 @@
-//! What a target begins with: files that are kept in `fuzz/corpus-seeds/TARGET`, and packets that tests know, in the
-//! form that the target takes. Those are written anew at every run, so that a new vector is a new seed.
+//! What a target begins with: files that are kept in `fuzz/corpus-seeds/TARGET`, and what the vectors of `codec` and
+//! `conform` send, in the form that the target takes. The latter are written anew at every run, so that a new vector is
+//! a new seed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::workspace;
+use crate::{process, workspace};
 
 /// The vectors of the codec's tests: packets as byte strings.
 const CODEC_VECTORS: &str = "crates/codec/tests/properties/vectors.rs";
+/// Targets that begin with what clients send.
+const TARGETS: [&str; 3] = ["connect", "decode", "stream"];
+/// Longer streams are left out: a fuzzer learns little from them.
+const STREAM_BYTES_MAX: u64 = 2048;
 
-/// The folders of a target's seeds.
-pub fn folders(target: &str) -> Result<Vec<PathBuf>> {
-    let kept = Path::new("fuzz/corpus-seeds").join(target);
-    let mut folders: Vec<PathBuf> = Some(kept).into_iter().filter(|folder| folder.is_dir()).collect();
-    let text = fs::read_to_string(CODEC_VECTORS).with_context(|| format!("cannot read {CODEC_VECTORS}"))?;
-    let seeds: Vec<Vec<u8>> = byte_strings(&text).iter().flat_map(|packet| adapt(target, packet)).collect();
-    if !seeds.is_empty() {
-        folders.push(write(target, &seeds)?);
+/// Prepares what the targets begin with; [`folders`] says later where it is.
+pub fn prepare(targets: &[String]) -> Result<()> {
+    let hungry: Vec<&str> =
+        TARGETS.into_iter().filter(|known| targets.iter().any(|target| target == known)).collect();
+    if hungry.is_empty() {
+        return Ok(());
     }
-    Ok(folders)
+    let text = fs::read_to_string(CODEC_VECTORS).with_context(|| format!("cannot read {CODEC_VECTORS}"))?;
+    let mut streams: Vec<Vec<u8>> = byte_strings(&text).iter().flat_map(|packet| greeted(packet)).collect();
+    streams.extend(conform_streams()?);
+    for target in hungry {
+        let seeds: Vec<Vec<u8>> = streams.iter().filter_map(|stream| adapt(target, stream)).collect();
+        write(target, &seeds)?;
+    }
+    Ok(())
 }
 
-fn write(target: &str, seeds: &[Vec<u8>]) -> Result<PathBuf> {
-    let folder = workspace::target_dir().join("fuzz").join("seeds").join(target);
+/// The folders of a target's seeds.
+pub fn folders(target: &str) -> Vec<PathBuf> {
+    let kept = Path::new("fuzz/corpus-seeds").join(target);
+    [kept, folder().join(target)].into_iter().filter(|folder| folder.is_dir()).collect()
+}
+
+fn folder() -> PathBuf {
+    workspace::target_dir().join("fuzz").join("seeds")
+}
+
+/// What the vectors of `conform` send, connection by connection.
+fn conform_streams() -> Result<Vec<Vec<u8>>> {
+    let folder = folder().join("streams");
+    let _ = fs::remove_dir_all(&folder);
+    let mut command =
+        process::cargo(["run", "--quiet", "--package", "pondhawk-conform", "--example", "streams", "--"]);
+    process::run(command.arg(&folder))?;
+    let mut streams = Vec::new();
+    for entry in fs::read_dir(&folder)? {
+        let entry = entry?;
+        if entry.metadata()?.len() <= STREAM_BYTES_MAX {
+            streams.push(fs::read(entry.path())?);
+        }
+    }
+    Ok(streams)
+}
+
+fn write(target: &str, seeds: &[Vec<u8>]) -> Result<()> {
+    let folder = folder().join(target);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
     for (number, seed) in seeds.iter().enumerate() {
-        fs::write(folder.join(format!("{number:04}")), seed)?;
+        fs::write(folder.join(format!("{number:05}")), seed)?;
     }
-    Ok(folder)
+    Ok(())
 }
 
-/// A packet as inputs of a target; none for a target that takes no packets.
-fn adapt(target: &str, packet: &[u8]) -> Vec<Vec<u8>> {
-    const CONNECT: u8 = 0x10;
-    let body = |packet: &[u8]| packet.get(2..).unwrap_or_default().to_vec();
-    match target {
-        "decode" => vec![packet.to_vec()],
-        // Cut into single bytes, behind a CONNECT of each version.
-        "stream" if packet.first() == Some(&CONNECT) => vec![[&[1, 1], packet].concat()],
-        "stream" => GREETINGS.iter().map(|greeting| [&[1, 1], *greeting, packet].concat()).collect(),
-        "connect" if packet.first() == Some(&CONNECT) => vec![[&[0], body(packet).as_slice()].concat()],
-        _ => Vec::new(),
+const CONNECT: u8 = 0x10;
+
+/// A packet as streams: as it is if it is a CONNECT, else behind a CONNECT of each version.
+fn greeted(packet: &[u8]) -> Vec<Vec<u8>> {
+    match packet.first() {
+        Some(&CONNECT) => vec![packet.to_vec()],
+        _ => GREETINGS.iter().map(|greeting| [greeting, packet].concat()).collect(),
     }
+}
+
+/// A stream as an input of a target; nothing if it is of no use there.
+fn adapt(target: &str, stream: &[u8]) -> Option<Vec<u8>> {
+    match target {
+        // The bits of the first byte are the broker's rules: none.
+        "connect" => Some([&[0], first_body(stream)?].concat()),
+        // Cut into single bytes.
+        "stream" => Some([&[1, 1], stream].concat()),
+        _ => Some(stream.to_vec()),
+    }
+}
+
+/// What stands in the first frame behind its length, if that is a CONNECT.
+fn first_body(stream: &[u8]) -> Option<&[u8]> {
+    let rest = stream.strip_prefix(&[CONNECT])?;
+    let width = rest.iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
+    let digits = rest[..width].iter().rev();
+    let len = digits.fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+    rest.get(width..width + len)
 }
 
 /// A CONNECT of each version.
@@ -103,10 +156,21 @@ mod tests {
     }
 
     #[test]
-    fn packets_take_the_form_of_the_target() {
-        assert_eq!(adapt("decode", b"\xc0\0"), [b"\xc0\0"]);
-        assert_eq!(adapt("stream", b"\xc0\0").len(), 3);
-        assert_eq!(adapt("connect", b"\x10\x01x"), [b"\0x"]);
-        assert!(adapt("connect", b"\xc0\0").is_empty() && adapt("acl", b"\xc0\0").is_empty());
+    fn packets_become_streams() {
+        assert_eq!(greeted(b"\x10\x01x"), [b"\x10\x01x"]);
+        let streams = greeted(b"\xc0\0");
+        assert_eq!(streams.len(), 3);
+        assert!(streams.iter().all(|stream| stream[0] == CONNECT && stream.ends_with(b"\xc0\0")));
+    }
+
+    #[test]
+    fn streams_take_the_form_of_the_target() {
+        let stream = b"\x10\x02hi\xc0\0";
+        assert_eq!(adapt("decode", stream).as_deref(), Some(&stream[..]));
+        assert_eq!(adapt("stream", stream), Some([b"\x01\x01", &stream[..]].concat()));
+        assert_eq!(adapt("connect", stream).as_deref(), Some(&b"\0hi"[..]));
+        assert_eq!(adapt("connect", b"\xc0\0"), None);
+        assert_eq!(first_body(&[&[CONNECT, 0x81, 0x01], [7; 129].as_slice()].concat()), Some(&[7; 129][..]));
+        assert_eq!(first_body(b"\x10\x05cut"), None);
     }
 }

@@ -40,7 +40,7 @@ pub fn run(programs: &Path, target: &str, seconds: u32) -> Result<Outcome> {
     fs::create_dir_all(&crashes)?;
     let mut command = Command::new(programs.join(target));
     // New inputs go to the first folder; the others are only read.
-    command.arg(&found).args(seeds::folders(target)?);
+    command.arg(&found).args(seeds::folders(target));
     if let Some(words) = dictionary::write(target)? {
         command.arg(format!("-dict={}", words.display()));
     }
