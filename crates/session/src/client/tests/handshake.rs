@@ -110,6 +110,38 @@ fn keep_alive_pings_and_gives_up() {
     assert_eq!(wire.cause(), Cause::KeepAliveTimeout);
 }
 
+// [MQTT-3.1.2-20] [MQTT3-3.1.2-23]
+#[test]
+fn an_answer_begins_a_new_interval() {
+    let mut wire = Wire::online(options(V3), &[]);
+    wire.now = 61_000;
+    wire.client.tick(wire.now);
+    wire.client.receive(wire.now + 10, b"\xd0\x00");
+    assert_eq!((wire.sent(), wire.client.deadline()), (vec![PacketType::Pingreq], Some(121_000)));
+    wire.client.tick(121_000);
+    assert_eq!(wire.sent(), [PacketType::Pingreq]);
+    assert!(wire.client.is_online());
+}
+
+#[test]
+fn a_server_may_take_for_ever_where_it_is_let() {
+    let mut wire = Wire::new(Options { connect_timeout_ms: 0, ..options(V3) });
+    wire.client.connect(100).expect("offline");
+    assert_eq!(wire.client.deadline(), None);
+}
+
+/// MQTT 3.1 has no flag for it.
+#[test]
+fn a_kept_session_of_mqtt_3_1_is_believed_to_be_there() {
+    for clean_start in [false, true] {
+        let mut wire = Wire::new(Options { clean_start, ..options(Version::V31) });
+        wire.client.connect(0).expect("offline");
+        wire.client.receive(0, b"\x20\x02\x00\x00");
+        let Some(Event::Connected(connected)) = wire.client.poll_event() else { panic!("connected") };
+        assert_eq!(connected.session_present, !clean_start);
+    }
+}
+
 #[test]
 fn a_server_that_says_nothing_is_left() {
     let mut wire = Wire::new(Options { connect_timeout_ms: 500, ..options(V3) });
@@ -249,6 +281,11 @@ fn packets_are_traced_on_demand() {
     assert_eq!(events[0], Event::Trace(Trace::Sent(TracedPacket::Plain(PacketType::Connect))));
     assert!(matches!(events[1], Event::Trace(Trace::Received(TracedPacket::Coded { .. }))));
     assert!(matches!(events[2], Event::Connected(_)));
+    let id = wire.publish(Qos::AtLeastOnce);
+    let _publish = wire.events();
+    wire.serve(&Packet::Puback(ack(id.get(), reason::SUCCESS)));
+    let packet = TracedPacket::Ack { packet_type: PacketType::Puback, id, code: reason::SUCCESS };
+    assert_eq!(wire.events()[0], Event::Trace(Trace::Received(packet)));
 }
 
 #[test]

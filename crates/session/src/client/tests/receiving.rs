@@ -55,6 +55,17 @@ fn manual_acknowledgements() {
     assert_eq!(again, Err(Refused::NothingToAcknowledge));
 }
 
+/// The application has the message and has not answered for it: a server that asks again must wait.
+#[test]
+fn a_second_pubrel_is_not_answered_for_the_application() {
+    let mut wire = Wire::online(Options { ack: AckMode::Manual, ..options(V5) }, &[]);
+    wire.serve_publish(Qos::ExactlyOnce, Some(2), "two", &[]);
+    wire.serve(&Packet::Pubrel(ack(2, reason::SUCCESS)));
+    assert_eq!((wire.sent(), wire.events().len()), (vec![PacketType::Pubrec], 1));
+    wire.serve(&Packet::Pubrel(ack(2, reason::SUCCESS)));
+    assert_eq!((wire.sent(), wire.events().len()), (vec![], 0));
+}
+
 /// What the client has acknowledged since the last look.
 fn acks(wire: &mut Wire) -> Vec<(PacketType, u16)> {
     let mut acks = Vec::new();

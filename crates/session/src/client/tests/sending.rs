@@ -304,9 +304,40 @@ fn what_is_kept_has_a_limit() {
 #[test]
 fn packet_ids_go_round_without_meeting() {
     let mut wire = Wire::online(options(V3), &[]);
-    let held = wire.publish(Qos::AtLeastOnce);
-    for _ in 0..u16::MAX {
+    wire.publish(Qos::AtLeastOnce);
+    let one = SubscribeFilter { filter: "a", options: SubscribeOptions::default() };
+    wire.client.subscribe(0, &[one], &PropertiesBuf::new()).expect("legal");
+    for _ in 3..=u16::MAX {
         wire.publish(Qos::AtMostOnce);
     }
-    assert_ne!(wire.publish(Qos::AtLeastOnce), held);
+    // 1 is a message's and 2 a subscription's; each alone is enough to be passed by.
+    assert_eq!(wire.publish(Qos::AtLeastOnce).get(), 3);
+}
+
+#[test]
+fn what_is_kept_of_a_message_is_its_identifier_once_it_was_received() {
+    let mut wire = Wire::online(options(V3), &[]);
+    wire.publish(Qos::AtLeastOnce);
+    let id = wire.publish(Qos::ExactlyOnce);
+    assert_eq!(wire.client.unanswered_bytes(), 2 * "thello".len());
+    wire.serve(&Packet::Pubrec(ack(id.get(), reason::SUCCESS)));
+    assert_eq!((wire.client.unanswered_bytes(), wire.client.unanswered()), ("thello".len(), 2));
+}
+
+/// A server may remember a message that an earlier program sent with this session. [MQTT-4.3.3-4]
+#[test]
+fn pubrec_for_an_unknown_message_is_answered() {
+    let answer = |version, code| {
+        let mut wire = Wire::online(options(version), &[]);
+        wire.serve(&Packet::Pubrec(ack(7, code)));
+        let mut answers = Vec::new();
+        wire.packets(&mut |packet| match packet {
+            Packet::Pubrel(ack) => answers.push((ack.packet_id.get(), ack.code)),
+            other => panic!("{other:?}"),
+        });
+        answers
+    };
+    assert_eq!(answer(V3, reason::SUCCESS), [(7, reason::SUCCESS)]);
+    assert_eq!(answer(V5, reason::SUCCESS), [(7, reason::PACKET_ID_NOT_FOUND)]);
+    assert_eq!(answer(V5, reason::PACKET_ID_IN_USE), []);
 }

@@ -94,4 +94,31 @@ fn a_packet_over_our_maximum_is_a_violation() {
     let mut wire = Wire::online(told, &[]);
     wire.client.receive(0, &[0x30, 100]);
     assert!(wire.violation().is_oversize());
+    assert!(!Violation::ConnackTwice.is_oversize());
+}
+
+/// Without a maximum of ours the longest packet that MQTT has is waited for.
+#[test]
+fn the_longest_packet_is_no_violation() {
+    let mut wire = Wire::online(options(V5), &[]);
+    wire.client.receive(0, &[0x30, 0xff, 0xff, 0xff, 0x7f]);
+    assert!(wire.client.is_online());
+}
+
+/// The reason that DISCONNECT gives. [MQTT-4.13.2-1]
+#[test]
+fn the_server_is_told_what_it_broke() {
+    let id = PacketId::MIN;
+    let cases = [
+        (Violation::Malformed(Malformed { kind: Kind::Utf8, offset: 0 }), reason::MALFORMED_PACKET),
+        (Violation::ReceiveMaximumExceeded, reason::RECEIVE_MAXIMUM_EXCEEDED),
+        (Violation::TopicAliasTooHigh(1), reason::TOPIC_ALIAS_INVALID),
+        (Violation::TopicAliasUnknown(1), reason::TOPIC_ALIAS_INVALID),
+        (Violation::AuthMethodChanged, reason::BAD_AUTHENTICATION_METHOD),
+        (Violation::AckUnasked(PacketType::Suback, id), reason::PROTOCOL_ERROR),
+        (Violation::TopicMissing, reason::PROTOCOL_ERROR),
+    ];
+    for (violation, code) in cases {
+        assert_eq!(violation.reason(), code, "{violation}");
+    }
 }
