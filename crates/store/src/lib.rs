@@ -6,6 +6,7 @@
 //! they are durable.
 #![forbid(unsafe_code)]
 
+pub mod disk;
 pub mod engine;
 mod error;
 pub mod format;

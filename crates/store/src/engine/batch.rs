@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound;
 
 /// A set of changes by key. A later change of a key replaces an earlier one, so that what is written and
 /// deleted within one batch costs nothing.
@@ -78,6 +79,17 @@ impl Batch {
         }
     }
 
+    /// Makes the changes of another batch too, behind its own.
+    pub fn append(&mut self, later: &Batch) {
+        for (key, change) in &later.changes {
+            match change {
+                Change::Put(value) => self.put(key.clone(), value.clone()),
+                Change::PutNew(value) => self.put_new(key.clone(), value.clone()),
+                Change::Delete => self.delete(key.clone()),
+            }
+        }
+    }
+
     /// What this batch makes of a key: `None` if it does not touch it, `Some(None)` if it deletes it.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
@@ -87,6 +99,16 @@ impl Batch {
     /// The changes by key: the new value, or `None` to delete it.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         self.changes.iter().map(|(key, change)| (key.as_slice(), change.value()))
+    }
+
+    /// The changes of the keys from `from` on, and before `to` if there is one, which is not below it.
+    pub fn range<'a>(
+        &'a self,
+        from: &[u8],
+        to: Option<&[u8]>,
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        let bounds = (Bound::Included(from), to.map_or(Bound::Unbounded, Bound::Excluded));
+        self.changes.range::<[u8], _>(bounds).map(|(key, change)| (key.as_slice(), change.value()))
     }
 
     /// Keys that change.

@@ -1,6 +1,8 @@
 //! The store against the naive replay of its records, with crashes, damage and no room.
 
 mod damage;
+mod disk;
 mod kit;
+mod medium;
 mod model;
 mod room;
