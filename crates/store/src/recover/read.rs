@@ -69,6 +69,7 @@ impl Reading {
         self.count(&key);
         let taken = match Opened::new(bytes, value, self.clock) {
             Ok(opened) => self.keep(&key, opened),
+            Err(_) if self.is_left(&key) => Err(Refused::Left),
             Err(damage) => Err(Refused::Damaged(damage)),
         };
         let why = match taken {
@@ -99,6 +100,17 @@ impl Reading {
             }
             Key::Body(body) => self.index.next_body = self.index.next_body.max(body.0.saturating_add(1)),
             _ => {}
+        }
+    }
+
+    /// True if it belongs to a session that is gone.
+    fn is_left(&self, key: &Key<'_>) -> bool {
+        match key {
+            Key::Subscription(session, _)
+            | Key::Queued(session, _)
+            | Key::Recorded(session, _)
+            | Key::Received(session, _) => self.gone.contains(session),
+            _ => false,
         }
     }
 

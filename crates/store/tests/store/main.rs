@@ -2,6 +2,7 @@
 
 mod damage;
 mod disk;
+mod fixture;
 mod kit;
 mod medium;
 mod model;
