@@ -7,6 +7,7 @@ use crate::record::Persist;
 use crate::shard::Shard;
 use pondhawk_codec::packet::Ack;
 use pondhawk_codec::{PacketId, PacketType, Version, reason};
+use pondhawk_plants::planted;
 use pondhawk_session::server::{Outbox, PubrecOutcome, Seq, Violation, WrongAck};
 
 impl<H: Host> Shard<H> {
@@ -32,7 +33,7 @@ impl<H: Host> Shard<H> {
         let outcome = session.outbox.pubrec(id, ack.code.is_error()).map_err(|_| Violation::WrongAck)?;
         let code = match outcome {
             PubrecOutcome::Release { seq, first } => {
-                if first {
+                if first && !planted!(RecordedForgotten) {
                     let record = |client_id| Persist::Recorded { client_id, seq };
                     self.delivery_parts().record(index, record, fx);
                 }

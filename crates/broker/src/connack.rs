@@ -13,6 +13,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use pondhawk_codec::packet::Connack;
 use pondhawk_codec::{Packet, PropertiesBuf, Property, Qos, TooLarge, Version, reason};
+use pondhawk_plants::planted;
 use pondhawk_session::server::Millis;
 
 impl<H: Host> Shard<H> {
@@ -29,9 +30,9 @@ impl<H: Host> Shard<H> {
         // [MQTT-3.1.3-2] [MQTT3-3.1.3-2]
         let existing = self.by_client.get(entry.client_id).copied();
         if let Some(index) = existing {
-            if !entry.connect.clean_start {
+            if !entry.connect.clean_start && !planted!(SessionNotResumed) || planted!(CleanStartKeeps) {
                 self.resume_session(index, listener, (entry, expiry_s), fx);
-                return Some((index, true));
+                return Some((index, !entry.connect.clean_start));
             }
             self.end_session(index, fx);
         }
@@ -69,7 +70,7 @@ impl<H: Host> Shard<H> {
         session.expires_at = Millis::MAX;
         session.absent = false;
         // Back before its delay has passed: the will is not sent. [MQTT-3.1.3-9]
-        let will = session.will.take();
+        let will = if planted!(WillNotCalledOff) { None } else { session.will.take() };
         session.outbox.resume();
         if will.is_some() {
             self.record_will_gone(index, fx);
@@ -113,7 +114,7 @@ impl<H: Host> Shard<H> {
             PropertiesBuf::new()
         };
         // MQTT 3.1 has no such flag.
-        let resumed = resumed && entry.connect.version != Version::V31;
+        let resumed = resumed && entry.connect.version != Version::V31 && !planted!(SessionPresentLie);
         let connack = Connack {
             session_present: resumed,
             code: reason::SUCCESS,

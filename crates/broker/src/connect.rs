@@ -25,6 +25,7 @@ use alloc::sync::Arc;
 use pondhawk_codec::packet::{Connect, ConnectRefused};
 use pondhawk_codec::reason::{self, ReasonCode};
 use pondhawk_codec::{Frame, Kind, PacketType, Properties, Property, Version, topic};
+use pondhawk_plants::planted;
 use pondhawk_session::server::{Link, Violation};
 
 /// Why a CONNECT is turned away.
@@ -383,6 +384,9 @@ impl<H: Host> Shard<H> {
         let Some(old) = self.sessions.get(*index).and_then(|session| session.conn) else {
             return;
         };
+        if planted!(OldConnectionStays) {
+            return;
+        }
         self.say_disconnect(old, reason::SESSION_TAKEN_OVER, fx);
         self.finish(old, Ended::TakenOver, fx);
         self.close(old, fx);

@@ -16,6 +16,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::packet::Ack;
 use pondhawk_codec::{Packet, PacketType, Qos, reason};
+use pondhawk_plants::planted;
 use pondhawk_session::server::{
     Delivery, Layouts, Message, MessageRef, Millis, Next, Offered, Outgoing, Seq, SubscriptionIds,
 };
@@ -61,18 +62,20 @@ impl<H: Host> Parts<'_, H> {
         fx: &mut Effects,
     ) {
         let view = message.view;
-        if subscription.no_local && self.is_origin(index, view) {
+        if subscription.no_local && self.is_origin(index, view) && !planted!(NoLocalIgnored) {
             return;
         }
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        if !session.may_see(view.topic) || !self.host.may_receive(&session.identity, view.topic) {
+        let unasked = planted!(RetainedWithoutRight) && view.retain;
+        let may_receive = self.host.may_receive(&session.identity, view.topic) || unasked;
+        if !session.may_see(view.topic) || !may_receive {
             return;
         }
         let qos = granted_qos(self.settings, subscription, view);
         // [MQTT-3.3.1-12] [MQTT-3.3.1-13] [MQTT3-3.3.1-9]
-        let retain = subscription.retain_as_published && view.retain;
+        let retain = subscription.retain_as_published && view.retain && !planted!(RetainAsPublishedIgnored);
         let delivery = Delivery { qos, retain, ids };
         match (session.conn, qos) {
             // What waits in front of it may be of QoS 0 too, and of the same topic. [MQTT-4.6.0-5] [MQTT3-4.6.0-6]
@@ -197,6 +200,7 @@ impl<H: Host> Parts<'_, H> {
     pub(crate) fn dequeued(&mut self, index: u32, seq: Seq, fx: &mut Effects) {
         if let Some(session) = self.sessions.get(index)
             && session.is_recorded()
+            && !planted!(DequeuedForgotten)
         {
             fx.persist(Persist::Dequeued { client_id: session.client_id.clone(), seq });
         }
@@ -227,7 +231,9 @@ impl<H: Host> Parts<'_, H> {
             return false;
         };
         Shard::<H>::lend_buffer(self.spare, conn);
-        let outgoing = Outgoing { delivery, id, dup, hidden: session.mount.as_deref().map_or(0, str::len) };
+        let mount = session.mount.as_deref().filter(|_| !planted!(MountPointShown));
+        let hidden = mount.map_or(0, str::len);
+        let outgoing = Outgoing { delivery, id, dup, hidden };
         let appended = self.layouts.append((view, self.now), &outgoing, &mut conn.link, &mut conn.out);
         if appended.unwrap_or(0) == 0 {
             // [MQTT-3.1.2-25]
@@ -275,7 +281,7 @@ impl<H: Host> Parts<'_, H> {
         let mut keep = |message: &Message, before: bool| {
             let view = message.view();
             is_under(mount.as_deref(), view.topic)
-                && host.may_receive(identity, view.topic)
+                && (host.may_receive(identity, view.topic) || planted!(RevokedRightInQueue))
                 && (before || !view.is_expired(now))
         };
         let Some(next) = outbox.poll(conn.link.window, &settings.outbox, &mut keep) else {
@@ -362,6 +368,9 @@ impl<H: Host> Parts<'_, H> {
 
 /// The QoS of a delivery. [MQTT-3.8.4-8] [MQTT-4.8.2-3] [MQTT3-3.8.4-6]
 pub(crate) fn granted_qos(settings: &Settings, subscription: &Subscription, view: &MessageRef<'_>) -> Qos {
+    if planted!(GrantedQosIgnored) {
+        return view.qos;
+    }
     if settings.upgrade_outgoing_qos { subscription.qos } else { subscription.qos.min(view.qos) }
 }
 

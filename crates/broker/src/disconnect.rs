@@ -9,6 +9,7 @@ use alloc::string::ToString;
 use pondhawk_codec::packet::{Connack, Disconnect};
 use pondhawk_codec::reason::{self, ReasonCode};
 use pondhawk_codec::{Packet, PacketType, Properties, Property, Version};
+use pondhawk_plants::planted;
 use pondhawk_session::server::Violation;
 
 impl<H: Host> Shard<H> {
@@ -41,6 +42,7 @@ impl<H: Host> Shard<H> {
         self.note_packet(index, false, "DISCONNECT");
         // [MQTT-3.1.2-10] [MQTT-3.14.4-3] [MQTT3-3.1.2-10] [MQTT3-3.14.4-3]
         if packet.code == reason::SUCCESS
+            && !planted!(WillAfterDisconnect)
             && let Some(state) = self.conns.get_mut(conn.index)
             && state.will.take().is_some()
         {
@@ -105,7 +107,9 @@ impl<H: Host> Shard<H> {
             }
             return;
         };
-        self.host.release(Slot::Connection);
+        if !planted!(PlaceLeaks) {
+            self.host.release(Slot::Connection);
+        }
         self.note_ended_session(index, session, &how);
         if let Some(state) = self.sessions.get_mut(session) {
             state.conn = None;

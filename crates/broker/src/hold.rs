@@ -12,6 +12,7 @@ use crate::shard::Shard;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use pondhawk_codec::{PacketId, PacketType, ReasonCode};
+use pondhawk_plants::planted;
 
 /// What happens once all is durable.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +97,7 @@ impl Holds {
 
     /// Output from `at` on leaves once `ticket` is durable.
     pub(crate) fn mark(&mut self, (id, conn): (ConnId, &mut Conn), at: usize, ticket: Ticket) {
-        if ticket > self.durable && conn.hold_from(at, ticket) {
+        if ticket > self.durable && !planted!(OutputBeforeSync) && conn.hold_from(at, ticket) {
             // In order, at the cost of waking some a little later.
             let last = self.held.back().map_or(ticket, |(last, _)| *last);
             self.held.push_back((ticket.max(last), id));
@@ -152,7 +153,9 @@ impl<H: Host> Shard<H> {
         let Some(hold) = self.holds.holds.as_mut().and_then(|holds| holds.get_mut(token)) else {
             return;
         };
-        if let Some(ticket) = hold.ticket.filter(|ticket| *ticket > self.holds.durable) {
+        let told = matches!(hold.then, Then::Confirm { .. });
+        let rash = if told { planted!(ConfirmedTooSoon) } else { planted!(AckBeforeSync) };
+        if let Some(ticket) = hold.ticket.filter(|ticket| *ticket > self.holds.durable && !rash) {
             hold.missing += 1;
             self.holds.by_ticket.push_back((ticket, token));
         }

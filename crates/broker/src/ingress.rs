@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use pondhawk_codec::packet::{Ack, Publish};
 use pondhawk_codec::reason::{self, ReasonCode};
 use pondhawk_codec::{Packet, PacketId, PacketType, PropertiesBuf, Property, Qos, Version, topic};
+use pondhawk_plants::planted;
 use pondhawk_session::server::{MessageRef, Millis, NEVER, Received, Violation};
 
 /// Topics that no client may publish to.
@@ -187,6 +188,10 @@ impl<H: Host> Shard<H> {
         let target = (conn.index, PacketType::Pubrec);
         let then = Then::Ack { conn, packet_type: PacketType::Pubrec, id, code: reason::SUCCESS };
         if session.inbox.contains(id) {
+            if planted!(RepeatIsNew) {
+                self.route(view.topic);
+                self.fan_out_from(index, view, fx);
+            }
             // Its record may not be durable yet, but is no later than the last.
             let token = self.holds.begin(then);
             self.holds.persisted(fx.ticket);
@@ -194,7 +199,7 @@ impl<H: Host> Shard<H> {
             return Ok(());
         }
         // Our receive maximum; before MQTT 5.0 only the packet ids limit it.
-        if version == Version::V5 && session.inbox.len() >= window {
+        if version == Version::V5 && session.inbox.len() >= window && !planted!(ReceiveMaximumUnchecked) {
             return Err(Violation::ReceiveMaximum);
         }
         if session.inbox.bytes() + view.topic.len() + view.payload.len() > bytes_max {
@@ -208,6 +213,13 @@ impl<H: Host> Shard<H> {
         let source = session.source().clone();
         let message = Arc::new(MessageRef { source: Some(&source), ..*view }.to_message());
         let kept = session.inbox.receive(id, || message.clone());
+        if planted!(TwiceDelivered) {
+            self.route(view.topic);
+            self.fan_out_from(index, view, fx);
+        }
+        let Some(session) = self.sessions.get_mut(index) else {
+            return Ok(());
+        };
         let record = (session.is_recorded() && kept == Received::New).then(|| Persist::Received {
             client_id: session.client_id.clone(),
             packet_id: id.get(),

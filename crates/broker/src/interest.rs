@@ -6,6 +6,7 @@ use crate::id::ShardId;
 use crate::mail::Mail;
 use crate::shard::Shard;
 use alloc::sync::Arc;
+use pondhawk_plants::planted;
 
 impl<H: Host> Shard<H> {
     /// True if every other shard knows that this one needs messages of the entry's filter, which has an interest.
@@ -23,7 +24,7 @@ impl<H: Host> Shard<H> {
         if let Some(token) = token
             && let Some(pending) = self.pending.get_mut(token)
         {
-            pending.missing += others;
+            pending.missing += if planted!(EarlySuback) { 0 } else { others };
             let generation = self.pending.generation(token);
             if let Some(entry) = self.trie.find(filter) {
                 entry.announced = (token, generation);

@@ -10,6 +10,7 @@ use crate::shard::Shard;
 use alloc::sync::Arc;
 use pondhawk_codec::packet::Ack;
 use pondhawk_codec::{PacketId, PacketType, reason};
+use pondhawk_plants::planted;
 use pondhawk_session::server::{Message, Violation};
 
 impl<H: Host> Shard<H> {
@@ -39,7 +40,7 @@ impl<H: Host> Shard<H> {
             return Ok(());
         };
         let view = message.view();
-        let allowed = self.host.may_publish(&session.identity, view.topic);
+        let allowed = self.host.may_publish(&session.identity, view.topic) || planted!(ReleaseWithoutRight);
         if self.settings.persistent {
             self.release((conn, index), id, (&message, allowed), fx);
             return Ok(());
@@ -68,7 +69,7 @@ impl<H: Host> Shard<H> {
         };
         session.releasing.insert(id, Releasing { token, conn, times: 1 });
         let recorded = session.is_recorded();
-        if recorded {
+        if recorded && !planted!(ReleasedForgotten) {
             let client_id = session.client_id.clone();
             let ticket = fx.persist(Persist::Released { client_id, packet_id: id.get() });
             self.holds.persisted(ticket);

@@ -17,6 +17,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::packet::SubscribeOptions;
 use pondhawk_codec::{PacketId, Version};
+use pondhawk_plants::planted;
 use pondhawk_session::server::{Delivery, Inbox, Message, MessageRef, Millis, Origin, Outbox, Seq, Source};
 
 /// Everything that a store has kept.
@@ -180,7 +181,8 @@ impl<H: Host> Shard<H> {
                 inbox.receive(id, || message);
             }
         }
-        let entries = restored.queue.into_iter().map(|(seq, (message, delivery))| (seq, message, delivery));
+        let entries = restored.queue.into_iter().filter(|_| !planted!(RestoredWithoutQueue));
+        let entries = entries.map(|(seq, (message, delivery))| (seq, message, delivery));
         let session = Session {
             username: kept.username,
             mount: self.mount_point(kept.listener),
@@ -196,7 +198,8 @@ impl<H: Host> Shard<H> {
         let (index, _) = self.sessions.insert(session);
         self.by_client.insert(client_id, index);
         self.set_restored_timers(index, will);
-        for (filter, (options, id)) in restored.subscriptions {
+        let forgotten = if planted!(RestoredWithoutSubscriptions) { 1 } else { 0 };
+        for (filter, (options, id)) in restored.subscriptions.into_iter().skip(forgotten) {
             self.add_subscription(index, (&filter, subscription(options, id)), token, fx);
         }
         self.announce_presence(index, false, fx);

@@ -8,6 +8,7 @@ use core::borrow::Borrow;
 use core::cmp::Ordering;
 use core::ops::Bound;
 use pondhawk_codec::topic;
+use pondhawk_plants::planted;
 use pondhawk_session::server::{Message, Millis};
 
 /// A message that is found by its topic.
@@ -69,6 +70,9 @@ impl Retained {
 
     /// Stores a message in place of the topic's last one. [MQTT-3.3.1-5] [MQTT3-3.3.1-5] [MQTT3-3.3.1-7]
     pub(crate) fn set(&mut self, message: Arc<Message>) {
+        if planted!(RetainedNotReplaced) && self.contains(message.topic()) {
+            return;
+        }
         self.remove(message.topic());
         self.bytes += message.size();
         self.by_topic.insert(ByTopic(message), ());

@@ -11,6 +11,7 @@ use crate::shard::Shard;
 use crate::trie::{Member, Subscription};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use pondhawk_plants::planted;
 use pondhawk_session::server::{Message, MessageRef};
 
 /// The recipients of the message at hand.
@@ -43,6 +44,9 @@ impl<H: Host> Shard<H> {
             let subscribers = entry.subscribers.iter();
             routing.recipients.extend(subscribers.map(|s| (s.session, s.subscription)));
             for group in &mut entry.groups {
+                if planted!(SharedToTwo) {
+                    routing.members.extend(group.pick());
+                }
                 if let Some(member) = group.pick() {
                     routing.members.push(member);
                     if named {
@@ -118,7 +122,9 @@ impl<H: Host> Shard<H> {
     ) {
         let confirm = self.holds.expect().map(|token| (self.id, token));
         let release = self.routing.release;
-        fx.mail.push((shard, Mail::Publish { message: message.clone(), deliver, retain, confirm, release }));
+        let mail = Mail::Publish { message: message.clone(), deliver, retain, confirm, release };
+        let at = if planted!(LettersOutOfOrder) { 0 } else { fx.mail.len() };
+        fx.mail.insert(at, (shard, mail));
     }
 
     /// Delivers to the sessions of this shard, and to the members that its groups picked.
@@ -234,6 +240,9 @@ impl<H: Host> Shard<H> {
 
     /// A message that is under way has arrived, by a record of the turn in which it takes effect.
     fn reached(&mut self, (release, place): (Release, Place), owed: Vec<Place>, fx: &mut Effects) {
+        if planted!(ReachedForgotten) {
+            return;
+        }
         let ticket = fx.persist(Persist::Reached { release, place, owed });
         self.holds.persisted(ticket);
     }
@@ -278,7 +287,7 @@ impl<H: Host> Shard<H> {
     /// [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
     fn retain(&mut self, message: &Arc<Message>, fx: &mut Effects) {
         let (messages, bytes) = (self.retained.len(), self.retained.bytes());
-        let record = if message.payload_len() == 0 {
+        let record = if message.payload_len() == 0 && !planted!(EmptyRetained) {
             if !self.retained.remove(message.topic()) {
                 return;
             }

@@ -13,6 +13,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::PacketId;
+use pondhawk_plants::planted;
 use pondhawk_session::server::{Inbox, Millis, Outbox, Source};
 
 /// A session.
@@ -189,6 +190,7 @@ impl<H: Host> Shard<H> {
         let filters = core::mem::take(&mut session.filters);
         for filter in &filters {
             self.drop_subscription(index, filter, fx);
+            self.counters.subscriptions += u64::from(planted!(CounterLeaks));
         }
         // The will is sent when the session ends, if not before. [MQTT-3.1.2-8]
         // Its retained messages are not the session's. [MQTT3-3.1.2-7]
@@ -244,7 +246,7 @@ impl<H: Host> Shard<H> {
             return;
         };
         // [MQTT-4.1.0-1] [MQTT-4.1.0-2]
-        if session.conn.is_none() && now >= session.expires_at {
+        if session.conn.is_none() && now >= session.expires_at && !planted!(SessionOutlivesExpiry) {
             self.counters.clients_expired += 1;
             self.end_session(id.index, fx);
         }

@@ -11,6 +11,7 @@ use crate::trie::{Group, Member, Subscription};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::topic::SubscriptionFilter;
+use pondhawk_plants::planted;
 
 impl Group {
     /// The next member in turn, preferring those that are connected. The message is that member's, and nobody
@@ -160,7 +161,7 @@ impl<H: Host> Shard<H> {
         let members =
             entry.groups.iter_mut().filter(|group| *group.name == *name).flat_map(|g| &mut g.members);
         for member in members.filter(|member| member.session == session) {
-            member.online = online;
+            member.online = online || planted!(GroupPrefersAbsent);
         }
     }
 }

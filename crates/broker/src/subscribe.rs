@@ -19,6 +19,7 @@ use pondhawk_codec::packet::{
 use pondhawk_codec::reason::{self, ReasonCode};
 use pondhawk_codec::topic::{self, SubscriptionFilter};
 use pondhawk_codec::{Packet, PacketId, Properties, Property, Version};
+use pondhawk_plants::planted;
 use pondhawk_session::server::Violation;
 
 /// Something that waits until other shards have taken note.
@@ -141,7 +142,7 @@ impl<H: Host> Shard<H> {
         // [MQTT-3.8.4-4] [MQTT3-3.3.1-6] [MQTT3-3.8.4-3]
         let wanted = match one.options.retain_handling {
             RetainHandling::Send => true,
-            RetainHandling::SendIfNew => new,
+            RetainHandling::SendIfNew => new || planted!(RetainHandlingIgnored),
             RetainHandling::DoNotSend => false,
         };
         let replay =
@@ -302,6 +303,9 @@ impl<H: Host> Shard<H> {
             let client_id = session.client_id.clone();
             fx.persist(Persist::Unsubscribed { client_id, filter: filter.clone() });
         }
+        if planted!(UnsubscribedStillServed) {
+            return true;
+        }
         self.cancel_replay(index, filter);
         self.drop_subscription(index, filter, fx);
         true
@@ -321,7 +325,7 @@ impl<H: Host> Shard<H> {
         };
         if entry.unsubscribe(index) {
             self.counters.subscriptions -= 1;
-            let interest = entry.has_interest();
+            let interest = entry.has_interest() && !planted!(InterestLost);
             if !interest {
                 self.withdraw_interest(filter, fx);
             }

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use foldhash::quality::FixedState;
 use hashbrown::{Equivalent, HashMap};
 use pondhawk_codec::Qos;
+use pondhawk_plants::planted;
 
 /// What a client wants of a filter, as far as delivery needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,7 +221,7 @@ impl Trie {
         stack.push((ROOT, 0));
         while let Some((node, depth)) = stack.pop() {
             // Wildcards at the front do not match topics that begin with `$`. [MQTT-4.7.2-1] [MQTT3-4.7.2-1]
-            let wildcards = depth > 0 || !topic.starts_with('$');
+            let wildcards = depth > 0 || !topic.starts_with('$') || planted!(DollarMatchedByHash);
             let (plus, hash, children) = {
                 let node = &self.nodes[node as usize];
                 (node.plus, node.hash, node.children)

@@ -11,6 +11,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use pondhawk_codec::packet;
 use pondhawk_codec::{PropertiesBuf, Property, Qos};
+use pondhawk_plants::planted;
 use pondhawk_session::server::{MessageRef, Millis, NEVER, Origin, Source};
 
 /// The will of a connection. [MQTT-3.1.2-9]
@@ -87,6 +88,12 @@ impl<H: Host> Shard<H> {
             self.publish_will(index, &will, fx);
             return;
         }
+        if planted!(WillTwice) {
+            self.publish_will(index, &will, fx);
+        }
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
         let at = now + u64::from(will.delay_s) * 1000;
         session.will = Some((at, will.clone()));
         self.timers.set(at, Timer::Will(id));
@@ -100,8 +107,8 @@ impl<H: Host> Shard<H> {
         (will, due): (&Arc<Will>, Option<Millis>),
         fx: &mut Effects,
     ) {
-        let persistent = self.settings.persistent;
-        if let Some(session) = self.sessions.get_mut(index).filter(|_| persistent) {
+        let wanted = self.settings.persistent && !(planted!(WillNotRecorded) && due.is_none());
+        if let Some(session) = self.sessions.get_mut(index).filter(|_| wanted) {
             let source = session.source().clone();
             let ticket = fx.persist(Persist::Will { source, will: will.clone(), due });
             self.holds.change(session.client_id.clone(), ticket);
@@ -140,7 +147,7 @@ impl<H: Host> Shard<H> {
         let Some(session) = self.sessions.get_mut(index) else {
             return;
         };
-        if !self.host.may_publish(&session.identity, &will.topic) {
+        if !self.host.may_publish(&session.identity, &will.topic) && !planted!(WillWithoutRight) {
             return;
         }
         let source = session.source().clone();

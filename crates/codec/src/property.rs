@@ -6,6 +6,7 @@ use crate::read::Reader;
 use crate::varint;
 use crate::write;
 use alloc::vec::Vec;
+use pondhawk_plants::planted;
 
 /// One property with its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -283,14 +284,14 @@ impl<'a> Properties<'a> {
         while !reader.is_empty() {
             let at = reader;
             let property = Property::read(&mut reader)?;
-            if !property.allowed_in(place) {
+            if !property.allowed_in(place) && !planted!(MisplacedProperty) {
                 return Err(at.fail(Kind::PropertyMisplaced));
             }
             if !property.value_is_legal() {
                 return Err(at.fail(Kind::PropertyValue));
             }
             let bit = 1u64 << property.id();
-            if seen & bit != 0 && !may_repeat(&property, place) {
+            if seen & bit != 0 && !may_repeat(&property, place) && !planted!(PropertyTwice) {
                 return Err(at.fail(Kind::PropertyTwice));
             }
             seen |= bit;

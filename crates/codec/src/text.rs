@@ -1,5 +1,7 @@
 //! MQTT's UTF-8: what a string may hold.
 
+use pondhawk_plants::planted;
+
 /// True if `bytes` is a string that may travel in an MQTT packet.
 ///
 /// The standard forbids ill-formed UTF-8, surrogates [MQTT-1.5.4-1] [MQTT3-1.5.3-1] and U+0000 [MQTT-1.5.4-2]
@@ -14,6 +16,9 @@ pub fn is_valid(bytes: &[u8]) -> bool {
 #[must_use]
 pub fn str_of(bytes: &[u8]) -> Option<&str> {
     let text = core::str::from_utf8(bytes).ok()?;
+    if planted!(NulInString) {
+        return Some(text);
+    }
     if bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
         return Some(text);
     }

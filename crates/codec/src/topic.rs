@@ -1,6 +1,7 @@
 //! Topic names, topic filters and shared subscription filters.
 
 use crate::error::Kind;
+use pondhawk_plants::planted;
 
 /// Checks a topic name: at least one character [MQTT-4.7.3-1] [MQTT3-4.7.3-1], no wildcard [MQTT-3.3.2-2]
 /// [MQTT-4.7.0-1] [MQTT3-3.3.2-2] [MQTT3-4.7.1-1].
@@ -45,7 +46,9 @@ impl<'a> SubscriptionFilter<'a> {
         let split = match text.strip_prefix("$share/") {
             Some(rest) => {
                 let (share, filter) = rest.split_once('/').ok_or(Kind::TopicFilter)?;
-                if share.is_empty() || share.bytes().any(|b| b == b'+' || b == b'#') {
+                if (share.is_empty() && !planted!(EmptyShareName))
+                    || share.bytes().any(|b| b == b'+' || b == b'#')
+                {
                     return Err(Kind::TopicFilter);
                 }
                 SubscriptionFilter { share: Some(share), filter }
@@ -67,7 +70,7 @@ fn check_plain_filter(filter: &str) -> Result<(), Kind> {
     while let Some(level) = levels.next() {
         let last = levels.peek().is_none();
         let wildcard = level.bytes().any(|b| b == b'+' || b == b'#');
-        let alone = level == "+" || (level == "#" && last);
+        let alone = level == "+" || (level == "#" && (last || planted!(HashInTheMiddle)));
         if wildcard && !alone {
             return Err(Kind::TopicFilter);
         }

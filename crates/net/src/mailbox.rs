@@ -19,6 +19,7 @@
 //!    |                                   +----------------------------------+
 //! ```
 
+use pondhawk_plants::planted;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -139,6 +140,9 @@ impl<T: Weight> Sender<T> {
     pub fn send_batch(&self, batch: &mut Vec<T>) -> Pressure {
         if batch.is_empty() {
             return self.pressure();
+        }
+        if planted!(LastLetterLost) && batch.len() > 2 {
+            batch.pop();
         }
         let weight = batch.iter().map(Weight::weight).fold(0usize, usize::saturating_add);
         let mut state = self.shared.lock();

@@ -6,6 +6,8 @@ use super::item::Items;
 
 /// Crates that exist to prove the others: what they cite is a proof, also outside their own tests.
 const PROVERS: &[&str] = &["crates/conform/", "crates/sim/", "fuzz/"];
+/// What breaks statements to try the tests: neither code nor proof.
+const BREAKER: &str = "crates/plants/";
 /// What our client and our tools are made of.
 const CLIENT: &[&str] = &[
     "crates/session/src/client/",
@@ -93,7 +95,7 @@ fn of_rust(source: &Source, items: &Items<'_>, (path, line): (&str, usize)) -> (
     let item = items.at(line);
     let role = match () {
         () if is_prover(path) || item.is_test => Role::Proof,
-        () if source.is_test(line) => Role::Mention,
+        () if source.is_test(line) || path.starts_with(BREAKER) => Role::Mention,
         () => Role::Code,
     };
     (role, item.name)
@@ -174,6 +176,7 @@ mod tests {
             assert_eq!(found(path, data), [("MQTT-1.1-1".to_string(), role, None)], "{path}");
         }
         assert_eq!(found("crates/sim/src/oracle.rs", "// MQTT-1.1-1\nfn f() {}\n")[0].1, Role::Proof);
+        assert_eq!(found("crates/plants/src/table.rs", "// MQTT-1.1-1\nfn f() {}\n")[0].1, Role::Mention);
         assert!(found(PAGE, data).is_empty());
         assert!(found("xtask/src/a.rs", data).is_empty());
     }

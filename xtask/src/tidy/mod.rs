@@ -7,6 +7,7 @@ mod arrows;
 mod dependencies;
 mod heads;
 mod links;
+mod plants;
 mod settings;
 mod sizes;
 mod source;
@@ -70,6 +71,8 @@ const RULES: &[Rule] = &[
     heads::names,
     links::resolve,
     dependencies::explained,
+    plants::off,
+    plants::planted,
     settings::current,
     spec::known,
     spec::covered,

@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 
 use super::Shared;
 use super::filter::{Filter, Names};
+use pondhawk_plants::planted;
 
 /// What a client wants to do with a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,7 +102,8 @@ impl RuleSet {
         if exact.deny != 0 {
             return Some(Verdict { granted: false, line: exact.deny });
         }
-        if let Some(rule) = self.denies.iter().find(|rule| rule.filter.matches(topic, names)) {
+        let denies = if planted!(DenyAfterGrant) { &[] } else { &self.denies[..] };
+        if let Some(rule) = denies.iter().find(|rule| rule.filter.matches(topic, names)) {
             return Some(Verdict { granted: false, line: rule.line });
         }
         let line = match access {
@@ -212,7 +214,9 @@ impl fmt::Debug for ClientRules {
 /// Mosquitto's rule since CVE-2017-7650: names with a wildcard character are refused as soon as there are patterns.
 /// A slash is refused too where the name would be inserted: it would reach into other levels.
 fn pattern_use(patterns: &RuleSet, user: &str, client_id: &str) -> PatternUse {
-    let dangerous = |name: &str, used: bool| name.contains(['+', '#']) || (used && name.contains('/'));
+    let dangerous = |name: &str, used: bool| {
+        !planted!(PatternNameUnchecked) && (name.contains(['+', '#']) || (used && name.contains('/')))
+    };
     if patterns.is_empty() {
         PatternUse::None
     } else if dangerous(user, patterns.uses_user) {

@@ -9,6 +9,7 @@ use crate::topic;
 use crate::version::Version;
 use crate::write;
 use alloc::vec::Vec;
+use pondhawk_plants::planted;
 
 const USERNAME: u8 = 0x80;
 const PASSWORD: u8 = 0x40;
@@ -96,7 +97,7 @@ impl<'a> Connect<'a> {
         let mut reader = Reader::new(frame.body);
         let (version, bridge) = read_protocol(&mut reader)?;
         let malformed = |error| ConnectRefused::Malformed(Some(version), error);
-        if version.has_properties() && !frame.minimal {
+        if version.has_properties() && !frame.minimal && !planted!(LongVarint) {
             return Err(malformed(Malformed::new(Kind::VarintNotMinimal, 0)));
         }
         read_rest(&mut reader, version, bridge).map_err(malformed)

@@ -26,6 +26,7 @@ use crate::error::{Kind, Malformed, TooLarge};
 use crate::frame::{DUP_31, Frame, PacketType};
 use crate::version::Version;
 use alloc::vec::Vec;
+use pondhawk_plants::planted;
 
 /// Any packet but CONNECT, which alone says which version the others are in: see [`Connect::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// The first rule that the bytes break. A CONNECT is [`Kind::PacketType`]: it has its own decoder.
     pub fn decode(frame: &Frame<'a>, version: Version) -> Result<Self, Malformed> {
-        if version.has_properties() && !frame.minimal {
+        if version.has_properties() && !frame.minimal && !planted!(LongVarint) {
             return Err(Malformed::new(Kind::VarintNotMinimal, 0));
         }
         // [MQTT-2.1.3-1] [MQTT3-2.2.2-2]

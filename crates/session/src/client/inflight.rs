@@ -10,6 +10,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use pondhawk_codec::{PacketId, PropertiesBuf, Qos};
+use pondhawk_plants::planted;
 
 /// What is awaited for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +158,7 @@ impl Inflight {
                 Stage::Waiting => message.dup &= dup,
                 Stage::Puback | Stage::Pubrec => {
                     message.stage = Stage::Waiting;
-                    message.dup = dup;
+                    message.dup = dup && !planted!(ClientDupNotSet);
                 }
                 Stage::Pubcomp => released.push(message.id),
             }

@@ -8,6 +8,7 @@ use super::{Delivery, Link, MessageRef, Millis};
 use alloc::vec::Vec;
 use pondhawk_codec::packet::PublishHeader;
 use pondhawk_codec::{PacketId, PropertiesBuf, Property, Qos, TooLarge};
+use pondhawk_plants::planted;
 
 /// One PUBLISH to one recipient.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +70,7 @@ impl Layouts {
         }
         let v5 = link.version.has_properties();
         let slot = self.slot((message, now), outgoing, v5)?;
-        if slot.len > link.packet_max as usize {
+        if slot.len > link.packet_max as usize && !planted!(TooLargeSent) {
             return Ok(0);
         }
         let at = out.len();
@@ -145,7 +146,7 @@ fn append_own(
     let v5 = link.version.has_properties();
     let alias = if v5 { link.alias_out(visible) } else { AliasOut::None };
     let mut first = PropertiesBuf::new();
-    for id in delivery.ids.as_slice() {
+    for id in delivery.ids.as_slice().iter().filter(|_| !planted!(SubscriptionIdLost)) {
         first.push(Property::SubscriptionIdentifier(*id))?;
     }
     if let AliasOut::Set(n) | AliasOut::Use(n) = alias {
@@ -162,7 +163,7 @@ fn append_own(
         packet_id: outgoing.id,
     };
     let len = header.frame_len(properties, message.payload);
-    if len > link.packet_max as usize {
+    if len > link.packet_max as usize && !planted!(TooLargeSent) {
         if matches!(alias, AliasOut::Set(_)) {
             link.forget_alias(visible);
         }

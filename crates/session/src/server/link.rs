@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use pondhawk_codec::Version;
 use pondhawk_codec::packet::Publish;
+use pondhawk_plants::planted;
 
 /// The state of one connection after CONNECT.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Link {
             return if publish.topic.is_empty() { Err(Violation::NoTopic) } else { Ok(publish.topic) };
         };
         // [MQTT-3.3.2-9] [MQTT-3.3.2-12]
-        if alias > self.aliases_in_max {
+        if alias > self.aliases_in_max + u16::from(planted!(AliasAboveMaximum)) {
             return Err(Violation::AliasTooLarge);
         }
         let index = usize::from(alias) - 1;
@@ -95,6 +96,9 @@ impl Link {
         }
         if self.aliases_in.len() <= index {
             self.aliases_in.resize(index + 1, None);
+        }
+        if planted!(AliasNotReplaced) && self.aliases_in[index].is_some() {
+            return Ok(publish.topic);
         }
         self.aliases_in[index] = Some(publish.topic.to_owned().into_boxed_str());
         Ok(publish.topic)

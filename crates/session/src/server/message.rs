@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::Qos;
+use pondhawk_plants::planted;
 
 /// The expiry time of a message that does not expire.
 pub const NEVER: Millis = Millis::MAX;
@@ -89,7 +90,7 @@ impl MessageRef<'_> {
     /// True once the message must no longer be sent. [MQTT-3.3.2-5]
     #[must_use]
     pub fn is_expired(&self, now: Millis) -> bool {
-        now >= self.expires_at
+        now >= self.expires_at && !planted!(ExpiredDelivered)
     }
 
     /// The expiry interval to send: what was received less the time that has passed. [MQTT-3.3.2-6]
@@ -98,6 +99,7 @@ impl MessageRef<'_> {
         if self.expires_at == NEVER {
             return None;
         }
+        let now = if planted!(ExpiryNotDecremented) { 0 } else { now };
         let seconds = self.expires_at.saturating_sub(now).div_ceil(1000);
         Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     }

@@ -20,6 +20,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use pondhawk_codec::{PacketId, Qos};
+use pondhawk_plants::planted;
 
 /// How one recipient gets a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +68,8 @@ impl Seq {
     /// The packet id that the message is sent with.
     #[must_use]
     pub fn packet_id(self) -> PacketId {
-        let id = self.0.wrapping_sub(1) % IDS + 1;
+        let ids = if planted!(PacketIdReused) { 16 } else { IDS };
+        let id = self.0.wrapping_sub(1) % ids + 1;
         PacketId::new(id as u16).unwrap_or(PacketId::MIN)
     }
 
@@ -215,6 +217,10 @@ impl Outbox {
         }
         let seq = if numbered { self.last } else { Seq(0) };
         self.queue.push_back(Queued { seq, message, delivery });
+        if planted!(QueueOutOfOrder) && self.queue.len() > 1 {
+            let last = self.queue.len() - 1;
+            self.queue.swap(last - 1, last);
+        }
         Offered::Queued(numbered.then_some(seq))
     }
 
@@ -241,7 +247,7 @@ impl Outbox {
         };
         if keep(&message, entry.sent_before) {
             self.unsent -= 1;
-            let dup = core::mem::replace(&mut entry.sent_before, true);
+            let dup = core::mem::replace(&mut entry.sent_before, true) && !planted!(DupNotSet);
             let delivery = entry.delivery.clone();
             return Some(Next::Publish { message, delivery, seq: Some(seq), dup });
         }
@@ -311,6 +317,14 @@ impl Outbox {
     /// A new connection resumes the session: everything in flight is to be sent again, in the same order.
     /// [MQTT-4.4.0-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]
     pub fn resume(&mut self) {
+        if planted!(ReleaseForgotten) {
+            self.inflight.retain(|entry| entry.state == State::Published);
+        }
+        if planted!(QueueTailDropped)
+            && let Some(last) = self.queue.pop_back()
+        {
+            self.queue_bytes -= last.message.size();
+        }
         // There are at most 65,535 ids.
         self.unsent = self.inflight.len() as u16;
     }
@@ -326,6 +340,9 @@ impl Outbox {
         };
         if self.inflight[index].delivery.qos != Qos::AtLeastOnce {
             return Err(WrongAck);
+        }
+        if planted!(InflightNotFreed) {
+            return Ok(Some(self.inflight[index].seq));
         }
         Ok(self.remove(index))
     }
@@ -343,7 +360,7 @@ impl Outbox {
             return Err(WrongAck);
         }
         let (seq, first) = (entry.seq, entry.state == State::Published);
-        if refused && first {
+        if refused && first && !planted!(RefusedKeptInflight) {
             self.remove(index);
             return Ok(PubrecOutcome::Done(seq));
         }
@@ -414,7 +431,8 @@ impl Outbox {
         let bytes_ok = limits.inflight_bytes == 0
             || self.inflight.is_empty()
             || self.inflight_bytes + size <= limits.inflight_bytes;
-        self.unsent == 0 && self.inflight.len() < usize::from(window) && bytes_ok
+        let window = usize::from(window) + usize::from(planted!(WindowOffByOne));
+        self.unsent == 0 && self.inflight.len() < window && bytes_ok
     }
 
     fn start(&mut self, seq: Seq, message: Arc<Message>, delivery: Delivery) {
