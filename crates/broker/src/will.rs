@@ -153,6 +153,7 @@ impl<H: Host> Shard<H> {
         let source = session.source().clone();
         let mut view = MessageRef { origin, ..will.message(&source, now) };
         // Nobody is left to be refused: the message goes out, but is not kept where there is no room for it.
+        // [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17]
         view.retain = will.retain && self.retained_fits(&view);
         if self.settings.persistent {
             let token = self.holds.begin(Then::Nothing);

@@ -186,16 +186,18 @@ fn keep_alive() {
     net.assert_empty();
 }
 
-/// What counts is the keep alive that the server said.
+/// What counts is the keep alive that the server said, and the client's where it said none. [MQTT-3.2.2-22]
 #[test]
 fn server_keep_alive() {
     let settings = Settings { max_keepalive_s: 10, ..Settings::default() };
     let mut net = Net::new(1, 1, settings);
-    let client = net.join(&v5("a").alive(0));
-    net.advance(14_999);
-    assert!(net.is_open(client));
-    net.advance(1);
-    assert!(!net.is_open(client));
+    for (asked, seconds) in [(0, 10), (60, 10), (10, 10), (4, 4)] {
+        let client = net.join(&v5("a").alive(asked));
+        net.advance(seconds * 1500 - 1);
+        assert!(net.is_open(client), "{asked}");
+        net.advance(1);
+        assert!(!net.is_open(client), "{asked}");
+    }
 }
 
 /// A client that does not say CONNECT in time is let go, however slowly it goes on talking; once.

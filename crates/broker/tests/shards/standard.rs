@@ -69,6 +69,41 @@ fn a_refusal_says_nothing_of_the_session() {
     }
 }
 
+/// [MQTT-3.1.4-6] [MQTT-3.2.0-2] [MQTT3-3.1.4-5]: a second CONNECT in the same segment is not asked about again.
+#[test]
+fn nothing_is_read_behind_a_refusal() {
+    for version in VERSIONS {
+        let mut net = net(2);
+        net.world.borrow_mut().gate = Gate::Refuse(reason::NOT_AUTHORIZED);
+        let client = net.greet_quietly(&hello("c", version));
+        let again = hello("c", version).encode();
+        net.write(client, &again);
+        net.write(client, &msg("t", "x").encode(version));
+        net.run();
+        let code = if version == Version::V5 { 0x87 } else { 5 };
+        assert_eq!(net.got(client), [Got::Connack { present: false, code, properties: vec![] }]);
+    }
+}
+
+/// [MQTT-3.14.0-1]: a client that has no CONNACK yet gets no DISCONNECT, whatever ends its connection.
+#[test]
+fn no_disconnect_before_connack() {
+    let method = Property::AuthenticationMethod("M");
+    let endings: [fn(&mut Net, Client); 3] =
+        [|net, _| net.shutdown(), |net, _| net.advance(60_000), |net, client| net.send(client, &[0xc0, 0])];
+    for (n, end) in endings.iter().enumerate() {
+        let mut net = net(1);
+        net.world.borrow_mut().gate = Gate::Ask;
+        let client = net.greet(&v5("c").props(&[method]));
+        net.answer(&Answer::Continue { data: [].into() });
+        assert!(matches!(net.got(client)[..], [Got::Auth { .. }]));
+        end(&mut net, client);
+        let said = net.got(client);
+        assert!(said.iter().all(|got| matches!(got, Got::Connack { code: 0x80.., .. })), "{n}: {said:?}");
+        assert!(!net.is_open(client));
+    }
+}
+
 /// [MQTT3-3.1.2-7]: retained messages outlive the session that published them.
 #[test]
 fn retained_messages_are_nobodys_session() {

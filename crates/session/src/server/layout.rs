@@ -250,6 +250,25 @@ mod tests {
         }
     }
 
+    // [MQTT-3.1.2-24]: to the byte, in a frame that others share and in one of its own.
+    #[test]
+    fn a_frame_is_as_large_as_the_client_takes_and_no_larger() {
+        let message = view(b"0123456789", NEVER);
+        for hidden in [0, 2] {
+            let delivery = Delivery { qos: Qos::AtMostOnce, retain: false, ids: SubscriptionIds::None };
+            let outgoing = Outgoing { delivery: &delivery, id: None, dup: false, hidden };
+            // Header, topic with its length, the length of no properties, payload.
+            let len = 2 + 2 + (5 - hidden) + 1 + 10;
+            for (packet_max, sent) in [(len, len), (len - 1, 0)] {
+                let mut link = Link::new(Version::V5);
+                link.packet_max = packet_max as u32;
+                let mut out = Vec::new();
+                let appended = Layouts::default().append((&message, 0), &outgoing, &mut link, &mut out);
+                assert_eq!((appended, out.len()), (Ok(sent), sent), "{hidden}");
+            }
+        }
+    }
+
     // [MQTT-3.1.2-24]
     #[test]
     fn what_the_client_cannot_take_is_not_sent() {
