@@ -10,10 +10,12 @@ pub mod disk;
 pub mod engine;
 mod error;
 pub mod format;
+mod keeper;
 mod log;
 mod recover;
 
 pub use error::StoreError;
 pub use format::Clock;
+pub use keeper::{Desk, Durability, Keeper, Told, Wake};
 pub use log::{Log, State, Turn};
 pub use recover::{Lost, Recovered};

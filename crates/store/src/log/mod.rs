@@ -131,8 +131,14 @@ impl<E: Engine> Log<E> {
             // What was applied before has no room to be synced: no more goes on top.
             self.sync()?;
         }
+        self.apply_waiting()?;
+        // Only now: while batches wait for room, what comes behind them gathers in one.
         self.sweep()?;
         self.close_batch();
+        self.apply_waiting()
+    }
+
+    fn apply_waiting(&mut self) -> Result<(), StoreError> {
         while let Some(next) = self.waiting.front() {
             match self.engine.apply(&next.batch) {
                 Ok(()) => {}

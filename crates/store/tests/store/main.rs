@@ -3,6 +3,7 @@
 mod damage;
 mod disk;
 mod fixture;
+mod keeper;
 mod kit;
 mod medium;
 mod model;

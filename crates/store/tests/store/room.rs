@@ -43,9 +43,9 @@ proptest! {
 }
 
 /// An engine whose disk fails to sync, once.
-struct FailsToSync {
-    engine: MemoryEngine,
-    error: Option<StoreError>,
+pub struct FailsToSync {
+    pub engine: MemoryEngine,
+    pub error: Option<StoreError>,
 }
 
 impl Engine for FailsToSync {

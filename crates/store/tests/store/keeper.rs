@@ -1,0 +1,123 @@
+//! The thread that keeps the records of all shards.
+
+use crate::kit::{CLOCK, Op, Pair, message, reopened, text};
+use crate::room::FailsToSync;
+use pondhawk_broker::{Persist, Restored, Ticket};
+use pondhawk_store::engine::{Engine, MemoryEngine};
+use pondhawk_store::{Desk, Durability, Keeper, Log, State, StoreError, Wake};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// Longer than anything here takes: a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Kept<E> {
+    keeper: Keeper<E>,
+    desks: Vec<Desk>,
+    woken: Receiver<usize>,
+    told: Receiver<State>,
+}
+
+fn keeper<E: Engine + 'static>(engine: E, shards: usize, durability: Durability) -> Kept<E> {
+    let (log, _) = Log::open(engine, CLOCK).expect("opens");
+    let (wake, woken) = channel();
+    let (tell, told) = channel();
+    let wakes = (0..shards).map(|shard| {
+        let wake = wake.clone();
+        Box::new(move || wake.send(shard).unwrap_or_default()) as Wake
+    });
+    let tell = Box::new(move |state: &State| tell.send(state.clone()).unwrap_or_default());
+    let (keeper, desks) = Keeper::start(log, (durability, CLOCK), wakes.collect(), tell).expect("starts");
+    Kept { keeper, desks, woken, told }
+}
+
+fn retained(topic: &str) -> Vec<Persist> {
+    vec![Persist::Retained { message: message(topic, 4, 0) }]
+}
+
+fn wait_for(woken: &Receiver<usize>, desk: &Desk, ticket: u64) {
+    while desk.durable() < Ticket(ticket) {
+        woken.recv_timeout(PATIENCE).expect("the ticket advances");
+    }
+}
+
+#[test]
+fn every_shard_hears_of_its_own_tickets() {
+    let mut kept = keeper(MemoryEngine::new(), 3, Durability::Group);
+    let desks = std::mem::take(&mut kept.desks);
+    let desks = std::thread::scope(|scope| {
+        let shards: Vec<_> = desks
+            .into_iter()
+            .enumerate()
+            .map(|(shard, mut desk)| {
+                scope.spawn(move || {
+                    for turn in 1..=50 {
+                        let mut records = retained(&format!("{shard}/{turn}"));
+                        desk.append(&mut records, Ticket(turn));
+                        assert!(records.is_empty());
+                    }
+                    desk
+                })
+            })
+            .collect();
+        shards.into_iter().map(|shard| shard.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    for desk in &desks {
+        wait_for(&kept.woken, desk, 50);
+    }
+    let log = kept.keeper.close().expect("no panic");
+    let (_, restored, lost) = reopened(log.engine().crashed(0));
+    assert_eq!((restored.retained.len(), lost.len()), (150, 0));
+}
+
+#[test]
+fn closing_keeps_everything_first() {
+    for durability in [Durability::Group, Durability::Interval(PATIENCE * 60)] {
+        let mut kept = keeper(MemoryEngine::new(), 1, durability);
+        let mut pair = Pair::new();
+        // A session with a queue that is gone: it is cleared away too.
+        let op = |kind| Op { kind, who: 0, what: 1 };
+        for (number, kind) in [1, 7, 7, 4, 1, 7].into_iter().enumerate() {
+            pair.turn(&[op(kind)]);
+            kept.desks[0].append(&mut pair.turns[number].clone(), Ticket(number as u64 + 1));
+        }
+        let log = kept.keeper.close().expect("no panic");
+        let (log, restored, _) = reopened(log.engine().crashed(0));
+        assert_eq!(text(&restored), text(&pair.replayed(6)));
+        assert!(!log.has_work());
+    }
+}
+
+#[test]
+fn by_interval_a_promise_is_said_at_once() {
+    let mut kept = keeper(MemoryEngine::new(), 1, Durability::Interval(PATIENCE * 60));
+    kept.desks[0].append(&mut retained("a"), Ticket(1));
+    assert_eq!(kept.desks[0].durable(), Ticket(1));
+    assert!(kept.keeper.close().is_some());
+}
+
+#[test]
+fn a_full_disk_is_told_and_passes() {
+    let engine = FailsToSync { engine: MemoryEngine::new(), error: Some(StoreError::Full) };
+    let mut kept = keeper(engine, 1, Durability::Group);
+    kept.desks[0].append(&mut retained("a"), Ticket(1));
+    wait_for(&kept.woken, &kept.desks[0], 1);
+    let told: Vec<State> = (0..2).map(|_| kept.told.recv_timeout(PATIENCE).expect("told")).collect();
+    assert_eq!(told, [State::Full, State::Open]);
+    assert!(kept.keeper.close().is_some());
+}
+
+#[test]
+fn a_poisoned_store_promises_nothing_and_still_ends() {
+    let error = StoreError::Io { action: "synced", reason: "Input/output error".to_owned() };
+    let engine = FailsToSync { engine: MemoryEngine::new(), error: Some(error) };
+    let mut kept = keeper(engine, 1, Durability::Group);
+    kept.desks[0].append(&mut retained("a"), Ticket(1));
+    let told = kept.told.recv_timeout(PATIENCE).expect("told");
+    assert!(matches!(told, State::Poisoned(_)), "{told:?}");
+    kept.desks[0].append(&mut retained("b"), Ticket(2));
+    let log = kept.keeper.close().expect("no panic");
+    assert_eq!(kept.desks[0].durable(), Ticket(0));
+    let (_, restored, _) = reopened(log.engine().engine.crashed(0));
+    assert_eq!(text(&restored), text(&Restored::default()));
+}
