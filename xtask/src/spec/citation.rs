@@ -4,10 +4,12 @@ use crate::tidy::{Source, Tree};
 
 use super::item::Items;
 
-/// Crates that exist to prove the others: what they cite is a proof, also outside their own tests.
-const PROVERS: &[&str] = &["crates/conform/", "crates/sim/", "fuzz/"];
-/// What breaks statements to try the tests: neither code nor proof.
-const BREAKER: &str = "crates/plants/";
+/// Code that exists to prove other code: what it cites is a proof, also outside of tests.
+const PROVERS: &[&str] = &["crates/sim/", "fuzz/"];
+/// Data that tests run through, besides what stands below a folder `tests`.
+const DATA: &[&str] = &["crates/conform/vectors/", "fuzz/"];
+/// What breaks statements to try the tests, and what only carries out the vectors: neither code nor proof.
+const NEITHER: &[&str] = &["crates/plants/", "crates/conform/"];
 /// What our client and our tools are made of.
 const CLIENT: &[&str] = &[
     "crates/session/src/client/",
@@ -59,7 +61,7 @@ pub struct Citation {
 impl Citation {
     /// Whose duty this place fulfils.
     pub fn face(&self) -> Face {
-        let within = |folders: &[&str]| folders.iter().any(|folder| self.path.starts_with(folder));
+        let within = |folders| is_within(&self.path, folders);
         match () {
             () if within(CLIENT) => Face::Client,
             () if within(SERVER) => Face::Server,
@@ -77,7 +79,8 @@ pub fn all(tree: &Tree) -> Vec<Citation> {
         let rust = tree.source(path).filter(|_| !ids.is_empty()).map(|source| (source, Items::of(source)));
         for (line, id) in ids {
             let (role, item) = match &rust {
-                Some((source, items)) => of_rust(source, items, (path, line)),
+                Some((source, items)) if says(source, line, id) => of_rust(source, items, (path, line)),
+                Some((_, items)) => (Role::Mention, items.at(line).name),
                 None => (of_data(path), None),
             };
             citations.push(Citation { id: id.to_string(), role, path: path.to_string(), item, line });
@@ -91,23 +94,28 @@ fn is_read(path: &str) -> bool {
     path != PAGE && (["crates/", "fuzz/"].iter().chain(PAGES).any(|part| path.starts_with(part)))
 }
 
+/// Whether a comment of the line says it; in a literal it is no more than a text.
+fn says(source: &Source, line: usize, id: &str) -> bool {
+    source.comments.lines().nth(line - 1).is_some_and(|comment| comment.contains(id))
+}
+
 fn of_rust(source: &Source, items: &Items<'_>, (path, line): (&str, usize)) -> (Role, Option<String>) {
     let item = items.at(line);
     let role = match () {
-        () if is_prover(path) || item.is_test => Role::Proof,
-        () if source.is_test(line) || path.starts_with(BREAKER) => Role::Mention,
+        () if is_within(path, PROVERS) || item.is_test => Role::Proof,
+        () if source.is_test(line) || is_within(path, NEITHER) => Role::Mention,
         () => Role::Code,
     };
     (role, item.name)
 }
 
 fn of_data(path: &str) -> Role {
-    let is_test = is_prover(path) || path.split('/').any(|part| part == "tests");
+    let is_test = is_within(path, DATA) || path.split('/').any(|part| part == "tests");
     if is_test && !path.ends_with(".md") { Role::Proof } else { Role::Mention }
 }
 
-fn is_prover(path: &str) -> bool {
-    PROVERS.iter().any(|folder| path.starts_with(folder))
+fn is_within(path: &str, folders: &[&str]) -> bool {
+    folders.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Line and id of everything that looks like a citation: `MQTT`, perhaps a number, a dash, and a digit.
@@ -175,7 +183,13 @@ mod tests {
         ] {
             assert_eq!(found(path, data), [("MQTT-1.1-1".to_string(), role, None)], "{path}");
         }
-        assert_eq!(found("crates/sim/src/oracle.rs", "// MQTT-1.1-1\nfn f() {}\n")[0].1, Role::Proof);
+        let role = |path: &str, text: &str| found(path, text)[0].1;
+        assert_eq!(role("crates/sim/src/oracle.rs", "// MQTT-1.1-1\nfn f() {}\n"), Role::Proof);
+        assert_eq!(role("crates/conform/src/run.rs", "// MQTT-1.1-1\nfn f() {}\n"), Role::Mention);
+        let literal = "fn f() { g(\"MQTT-1.1-1\") }\n";
+        assert_eq!(role("crates/broker/src/a.rs", literal), Role::Mention);
+        let in_a_test = "#[test]\nfn t() { g(\"MQTT-1.1-1\") }\n";
+        assert_eq!(role("crates/broker/src/a.rs", in_a_test), Role::Mention);
         assert_eq!(found("crates/plants/src/table.rs", "// MQTT-1.1-1\nfn f() {}\n")[0].1, Role::Mention);
         assert!(found(PAGE, data).is_empty());
         assert!(found("xtask/src/a.rs", data).is_empty());
