@@ -23,13 +23,19 @@ impl<H: Ruled> Pump<H> {
         self.send_letters();
     }
 
+    /// No letter leaves before the records that were made with it.
     fn store_records(&mut self, now: Millis) {
+        self.append_records();
+        let durable = self.store.durable();
+        self.shard.durable(now, durable, &mut self.fx);
+        self.append_records();
+    }
+
+    fn append_records(&mut self) {
         if !self.fx.persist.is_empty() {
             let ticket = self.fx.ticket;
             self.store.append(&mut self.fx.persist, ticket);
         }
-        let durable = self.store.durable();
-        self.shard.durable(now, durable, &mut self.fx);
     }
 
     fn write_dirty(&mut self, now: Millis) {
