@@ -12,6 +12,7 @@ mod limits;
 mod model;
 mod net;
 mod qos;
+mod restart;
 mod retained;
 mod rights;
 mod routing;

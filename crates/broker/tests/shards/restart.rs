@@ -1,0 +1,285 @@
+//! Restarts: each kind of thing that the store keeps comes back, and what fell due while the broker was down happens.
+
+use crate::host::Right;
+use crate::net::Net;
+use crate::wire::{Got, Hello, Msg, msg, v5, v311};
+use pondhawk_broker::Settings;
+use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec, Pubrel};
+use pondhawk_codec::{PacketType, Property};
+
+fn persistent(shards: u8) -> Net {
+    let settings = Settings { persistent: true, ..Settings::default() };
+    Net::new(shards, 1, settings)
+}
+
+/// The broker crashes and is back at once with three shards. It had kept everything.
+fn restart(net: &mut Net) -> Net {
+    net.run();
+    net.after_crash(*net.cuts().end(), 3, 7)
+}
+
+/// The same, after `ms` without a broker.
+fn restart_after(net: &mut Net, ms: u64) -> Net {
+    net.run();
+    net.now += ms;
+    restart(net)
+}
+
+fn acks(got: &[Got]) -> Vec<(PacketType, u16)> {
+    let ack = |got: &Got| match got {
+        Got::Ack(packet_type, id, _) => Some((*packet_type, *id)),
+        _ => None,
+    };
+    got.iter().filter_map(ack).collect()
+}
+
+fn brief(messages: &[Msg]) -> Vec<(&str, u8, u16, bool)> {
+    messages.iter().map(|message| (message.text(), message.qos, message.id, message.dup)).collect()
+}
+
+fn will_of(hello: Hello, delay_s: u32) -> Hello {
+    hello.will(msg("w", "will").acked(1, 0), &[Property::WillDelayInterval(delay_s)])
+}
+
+/// A kept client that is away and waits for wills.
+fn mourner(net: &mut Net) {
+    let client = net.join(&v311("mourner").kept(0));
+    net.subscribe(client, &[("w", 1)]);
+    net.cut(client);
+}
+
+fn mourned(net: &mut Net) -> Vec<String> {
+    let client = net.join(&v311("mourner").kept(0));
+    net.cut(client);
+    net.payloads(client)
+}
+
+#[test]
+fn a_session_comes_back_with_what_it_holds() {
+    for shards in crate::SHARDS {
+        let mut net = persistent(shards);
+        let subscriber = net.join(&v5("subscriber").kept(1000).silent());
+        net.subscribe_as(subscriber, &[("t/+", 2)], 17);
+        let publisher = net.join(&v5("publisher"));
+        net.publish(publisher, &msg("t/1", "sent").acked(1, 1));
+        net.cut(subscriber);
+        net.publish(publisher, &msg("t/1", "queued").acked(2, 2));
+        net.publish(publisher, &msg("t/2", "too").acked(1, 3).retained());
+        let mut net = restart(&mut net);
+        let (subscriber, present) = net.join_present(&v5("subscriber").kept(1000));
+        assert!(present);
+        let got = net.messages(subscriber);
+        assert_eq!(
+            brief(&got),
+            [("sent", 1, 1, true), ("queued", 2, 2, false), ("too", 1, 3, false)],
+            "the same ids, and DUP where it had been sent"
+        );
+        assert!(got.iter().all(|message| message.subscription_ids() == [17]));
+        // The subscription is there for what comes now, and numbers go on.
+        let publisher = net.join(&v5("publisher"));
+        net.publish(publisher, &msg("t/3", "new").acked(1, 1));
+        assert_eq!(brief(&net.messages(subscriber)), [("new", 1, 4, false)]);
+        // So is the retained message.
+        let other = net.join(&v5("other"));
+        net.subscribe(other, &[("#", 0)]);
+        assert_eq!(net.payloads(other), ["too"]);
+    }
+}
+
+/// Of a message that the client has, only PUBREL is owed.
+#[test]
+fn the_second_half_of_a_delivery() {
+    let mut net = persistent(2);
+    let subscriber = net.join(&v5("subscriber").kept(1000).silent());
+    net.subscribe(subscriber, &[("t", 2)]);
+    let publisher = net.join(&v5("publisher"));
+    net.publish(publisher, &msg("t", "x").acked(2, 1));
+    net.ack(subscriber, Pubrec, 1);
+    let mut net = restart(&mut net);
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    assert_eq!(net.got(subscriber), [Got::Ack(Pubrel, 1, 0)]);
+    assert_eq!(net.counters().queued, 0);
+    // Its PUBCOMP was kept too.
+    let mut net = restart(&mut net);
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    assert!(net.got(subscriber).is_empty());
+}
+
+#[test]
+fn the_first_half_of_a_publish() {
+    for shards in crate::SHARDS {
+        let mut net = persistent(shards);
+        let mourner = net.join(&v311("subscriber").kept(0));
+        net.subscribe(mourner, &[("t", 2)]);
+        let publisher = net.join(&v5("publisher").kept(1000).silent());
+        net.publish(publisher, &msg("t", "x").acked(2, 1));
+        assert_eq!(net.got(publisher), [Got::Ack(Pubrec, 1, 0)]);
+        let mut net = restart(&mut net);
+        let subscriber = net.join(&v311("subscriber").kept(0));
+        let publisher = net.join(&v5("publisher").kept(1000).silent());
+        net.publish(publisher, &msg("t", "x").acked(2, 1).again());
+        net.ack(publisher, Pubrel, 1);
+        assert_eq!(acks(&net.got(publisher)), [(Pubrec, 1), (Pubcomp, 1)]);
+        assert_eq!(net.payloads(subscriber), ["x"]);
+    }
+}
+
+/// Numbers never fall back to what the client may know.
+#[test]
+fn ids_go_on_where_they_were() {
+    let mut net = persistent(1);
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    net.subscribe(subscriber, &[("t", 1)]);
+    let publisher = net.join(&v5("publisher"));
+    for id in 1..=3 {
+        net.publish(publisher, &msg("t", "x").acked(1, id));
+    }
+    net.cut(subscriber);
+    let mut net = restart(&mut net);
+    let publisher = net.join(&v5("publisher"));
+    net.publish(publisher, &msg("t", "y").acked(1, 1));
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    assert_eq!(brief(&net.messages(subscriber)), [("y", 1, 4, false)]);
+}
+
+#[test]
+fn sessions_end_while_the_broker_is_down() {
+    let mut net = persistent(2);
+    for (id, expiry_s) in [("short", 10), ("long", 100), ("ever", u32::MAX)] {
+        let away = net.join(&v5(&format!("{id} away")).fresh(expiry_s));
+        net.cut(away);
+        net.join(&v5(&format!("{id} there")).fresh(expiry_s));
+    }
+    net.join(&v5("clean"));
+    let mut net = restart_after(&mut net, 20_000);
+    // Who was there has its time from the restart on.
+    let mut present = |id: &str| net.join_present(&v5(id).kept(50)).1;
+    assert!(!present("short away") && present("short there"));
+    assert!(present("long away") && present("long there"));
+    assert!(present("ever away") && present("ever there"));
+    assert!(!present("clean"));
+
+    let mut net = restart(&mut net);
+    net.advance(50_000);
+    net.assert_empty();
+}
+
+#[test]
+fn the_crash_ends_connections_whose_wills_are_due() {
+    for shards in crate::SHARDS {
+        let mut net = persistent(shards);
+        mourner(&mut net);
+        net.join(&will_of(v5("clean"), 0));
+        net.join(&will_of(v5("clean, with a delay that its session does not live"), 5));
+        net.join(&will_of(v5("kept").fresh(1000), 0));
+        net.join(&v5("none").fresh(1000));
+        let left = net.join(&will_of(v5("left").fresh(1000), 0));
+        net.leave(left);
+        let mut net = restart(&mut net);
+        assert_eq!(mourned(&mut net), ["will"; 3]);
+        // Once.
+        let mut net = restart(&mut net);
+        assert!(mourned(&mut net).is_empty());
+    }
+}
+
+#[test]
+fn delayed_wills() {
+    let mut net = persistent(2);
+    mourner(&mut net);
+    net.join(&will_of(v5("there").fresh(1000), 30));
+    for (id, delay_s) in [("due", 10), ("later", 40), ("back", 40)] {
+        let client = net.join(&will_of(v5(id).fresh(1000), delay_s));
+        net.cut(client);
+    }
+    let ends = net.join(&will_of(v5("ends before").fresh(15), 100));
+    net.cut(ends);
+    let mut net = restart_after(&mut net, 20_000);
+    assert_eq!(mourned(&mut net), ["will"; 2], "the one that was due and the one whose session has ended");
+    net.join(&v5("back").kept(1000));
+    net.advance(19_000);
+    assert!(mourned(&mut net).is_empty());
+    net.advance(2_000);
+    assert_eq!(mourned(&mut net), ["will"], "40 seconds after its connection");
+    net.advance(20_000);
+    assert_eq!(mourned(&mut net), ["will"], "30 seconds after the crash");
+    net.advance(1_000_000);
+    assert!(mourned(&mut net).is_empty());
+}
+
+/// Nothing is routed or delivered that the rules forbid by then.
+#[test]
+fn rights_of_the_moment() {
+    let mut net = persistent(2);
+    let subscriber = net.join(&v5("subscriber").kept(1000).silent());
+    net.subscribe(subscriber, &[("t", 2), ("w", 2)]);
+    let publisher = net.join(&v5("publisher"));
+    for id in 1..=3 {
+        net.publish(publisher, &msg("t", "x").acked(if id == 3 { 1 } else { 2 }, id));
+    }
+    net.ack(subscriber, Pubrec, 2);
+    net.join(&will_of(v5("muted"), 0));
+    let mut net = restart(&mut net);
+    net.world.borrow_mut().deny("subscriber", Right::Receive, "t");
+    net.world.borrow_mut().deny("muted", Right::Publish, "w");
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    // The right to the will was there when the crash ended its connection.
+    let will = Got::Publish(msg("w", "will").acked(1, 4));
+    // The first may be half done at the client: PUBREL ends it there, so that its id is free on both sides.
+    assert_eq!(net.got(subscriber), [Got::Ack(Pubrel, 1, 0), Got::Ack(Pubrel, 2, 0), will]);
+    assert_eq!(net.counters().queued, 0);
+    let mut net = restart(&mut net);
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    assert!(net.got(subscriber).is_empty(), "what was dropped stays dropped");
+}
+
+#[test]
+fn a_topic_without_a_retained_message_stays_so() {
+    let mut net = persistent(3);
+    let publisher = net.join(&v5("publisher"));
+    net.publish(publisher, &msg("gone", "x").retained());
+    net.publish(publisher, &msg("gone", "").retained());
+    let brief = Property::MessageExpiryInterval(5);
+    net.publish(publisher, &msg("brief", "x").retained().with(&[brief]));
+    net.publish(publisher, &msg("kept", "x").retained());
+    net.publish_system("$SYS/up", "1");
+    let mut net = restart_after(&mut net, 10_000);
+    let client = net.join(&v5("client"));
+    net.subscribe(client, &[("#", 0), ("$SYS/#", 0)]);
+    let topics: Vec<String> = net.messages(client).into_iter().map(|message| message.topic).collect();
+    assert_eq!(topics, ["kept"]);
+}
+
+/// A crash before the records of a restart are durable is followed by the same restart.
+#[test]
+fn a_restart_can_be_repeated() {
+    let mut net = persistent(4);
+    mourner(&mut net);
+    net.join(&will_of(v5("kept").fresh(1000), 0));
+    net.run();
+    let cut = *net.cuts().end();
+    for shards in 1..=8 {
+        let mut net = net.after_crash(cut, shards, u64::from(shards));
+        assert_eq!(mourned(&mut net), ["will"]);
+    }
+}
+
+/// Shared subscriptions come back: a client that is there is preferred to one that is away.
+#[test]
+fn a_shared_group_comes_back() {
+    for shards in crate::SHARDS {
+        let mut net = persistent(shards);
+        for n in 0..4 {
+            let client = net.join(&v311(&format!("member {n}")).kept(0));
+            net.subscribe(client, &[("$share/g/t", 1)]);
+        }
+        let mut net = restart(&mut net);
+        let there = net.join(&v311("member 2").kept(0));
+        let publisher = net.join(&v5("publisher").silent());
+        for id in 1..=5 {
+            net.publish(publisher, &msg("t", "x").acked(1, id));
+        }
+        assert_eq!(net.payloads(there), ["x"; 5]);
+        assert_eq!(acks(&net.got(publisher)), [1, 2, 3, 4, 5].map(|id| (Puback, id)));
+    }
+}
