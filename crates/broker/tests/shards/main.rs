@@ -7,6 +7,7 @@ mod connect;
 mod crash;
 mod durable;
 mod garbage;
+mod held;
 mod host;
 mod limits;
 mod model;

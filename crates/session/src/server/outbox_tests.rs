@@ -151,3 +151,48 @@ fn ids_wrap_but_never_pass_the_oldest() {
     assert_eq!(outbox.puback(id(1)), Ok(Some(Seq(1))));
     assert_eq!(drain(&mut outbox, 2), [(1, false)]);
 }
+
+#[test]
+fn restored_in_the_order_of_numbers() {
+    let released = |n| (Seq(n), None, message(0, Qos::ExactlyOnce).1);
+    let published = |n: u64| {
+        let (message, delivery) = message(n as u32, Qos::AtLeastOnce);
+        (Seq(n), Some(message), delivery)
+    };
+    // Up to 70,001 was sent; 70,003 must have been, since PUBREC has come for it.
+    let entries = [published(70_000), published(70_002), released(70_003), published(70_004)];
+    let mut outbox = Outbox::restore(entries, Seq(70_001));
+    assert_eq!((outbox.inflight_len(), outbox.queue_len(), outbox.bytes()), (3, 1, 15));
+    let id = |n: u64| Seq(n).packet_id().get();
+    let sent = [(id(70_000), true), (id(70_002), true), (id(70_003) + 10_000, false), (id(70_004), false)];
+    assert_eq!(drain(&mut outbox, 10), sent);
+    assert_eq!(id(70_000), 4_465);
+    assert_eq!(outbox.pubcomp(Seq(70_003).packet_id()), Ok(Some(Seq(70_003))));
+    assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(10), &UNLIMITED), Offered::Start(Seq(70_005)));
+    // Of a session that holds nothing, the last number that was sent is known.
+    let mut empty = Outbox::restore([], Seq(9));
+    assert_eq!(empty.offer(message(0, Qos::AtLeastOnce), Some(1), &UNLIMITED), Offered::Start(Seq(10)));
+}
+
+#[test]
+fn a_message_that_may_not_go_out_again() {
+    let mut outbox = Outbox::default();
+    for (n, qos) in [Qos::ExactlyOnce, Qos::AtLeastOnce].into_iter().enumerate() {
+        outbox.offer(message(n as u32, qos), Some(2), &UNLIMITED);
+        outbox.offer(message(n as u32, qos), None, &UNLIMITED);
+    }
+    outbox.resume();
+    let mut polled = Vec::new();
+    while let Some(next) = outbox.poll(10, &UNLIMITED, &mut |_, _| false) {
+        polled.push(match next {
+            Next::Release { seq, given_up: true } => (seq.0, "given up"),
+            Next::Dropped(Some(seq)) => (seq.0, "dropped"),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(polled, [(1, "given up"), (2, "dropped"), (3, "dropped"), (4, "dropped")]);
+    assert_eq!((outbox.inflight_len(), outbox.bytes()), (1, 0));
+    outbox.resume();
+    assert_eq!(drain(&mut outbox, 10), [(10_001, false)]);
+    assert_eq!(outbox.pubcomp(id(1)), Ok(Some(Seq(1))));
+}
