@@ -51,6 +51,7 @@ pub(crate) struct Control {
     next_give_back: Instant,
     /// Resident bytes beyond those of messages, when they were last as low as they get.
     idle_bytes: u64,
+    burst: Burst,
 }
 
 impl Control {
@@ -66,6 +67,7 @@ impl Control {
             next_sweep: None,
             next_give_back: Instant::now() + GIVE_BACK_PERIOD,
             idle_bytes: process::resident_bytes().unwrap_or(u64::MAX),
+            burst: Burst::default(),
         };
         control.plan();
         control
@@ -160,10 +162,12 @@ impl Control {
         }
     }
 
-    /// What a burst of messages has left behind goes back to the system.
+    /// What a burst has left behind goes back to the system.
     fn give_back_memory(&mut self) {
-        let Some(now) = self.figures().and_then(|figures| figures.bytes_beyond_messages()) else { return };
-        if now > self.idle_bytes.saturating_add(GIVE_BACK_BYTES) {
+        let Some(figures) = self.figures() else { return };
+        let is_over = self.burst.is_over(figures.bytes_moved());
+        let Some(now) = figures.bytes_beyond_messages() else { return };
+        if is_over || now > self.idle_bytes.saturating_add(GIVE_BACK_BYTES) {
             pondhawk_net::memory::give_back();
             let after = self.figures().and_then(|figures| figures.bytes_beyond_messages());
             self.idle_bytes = after.unwrap_or(now);
@@ -251,10 +255,53 @@ impl Control {
     }
 }
 
+/// Bytes moved that make a burst, and so few a period that it is over.
+const BURST_BYTES: u64 = 4 << 20;
+const QUIET_BYTES: u64 = 1 << 20;
+
+/// Whether a burst of traffic is over. What it used was in use while it lasted, so that the growth of the process
+/// does not show it; giving memory back while it lasts would cost time again and again.
+#[derive(Debug, Default)]
+struct Burst {
+    at_last_look: u64,
+    at_last_end: u64,
+}
+
+impl Burst {
+    /// Asked once a period with all bytes that were ever moved.
+    fn is_over(&mut self, moved: u64) -> bool {
+        let lately = moved.saturating_sub(self.at_last_look);
+        let is_over = moved.saturating_sub(self.at_last_end) >= BURST_BYTES && lately < QUIET_BYTES;
+        self.at_last_look = moved;
+        if is_over {
+            self.at_last_end = moved;
+        }
+        is_over
+    }
+}
+
 /// How long until the wall clock is at a multiple of `period`, as Mosquitto 2.1 times its `$SYS` topics.
 fn until_multiple_of(period: Duration) -> Duration {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let period_ms = period.as_millis().max(1);
     let left = period_ms - since.as_millis() % period_ms;
     Duration::from_millis(u64::try_from(left).unwrap_or(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_over_once_and_when_it_is_quiet() {
+        let mut burst = Burst::default();
+        let looks = [10 << 10, 3 << 20, 30 << 20, 60 << 20, 60 << 20, 60 << 20, 61 << 20, 66 << 20, 66 << 20];
+        let over: Vec<usize> = looks
+            .iter()
+            .enumerate()
+            .filter(|(_, moved)| burst.is_over(**moved))
+            .map(|(index, _)| index)
+            .collect();
+        assert_eq!(over, [4, 8]);
+    }
 }

@@ -54,6 +54,12 @@ impl Figures {
         Some(self.resident_bytes?.saturating_sub(messages))
     }
 
+    /// Bytes read from sockets and written to them since the start.
+    #[must_use]
+    pub fn bytes_moved(&self) -> u64 {
+        self.report.bytes_received + self.report.bytes_sent
+    }
+
     fn counters(&self) -> &Counters {
         &self.report.counters
     }
