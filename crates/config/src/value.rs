@@ -20,7 +20,7 @@ pub(crate) fn boolean(name: &str, word: &str) -> Result<bool, Fault> {
 
 /// A C integer literal: decimal, `0x` hexadecimal or `0` octal, with an optional sign.
 ///
-/// A number beyond 64 bits becomes the nearest that fits, and is then out of every range.
+/// A number beyond 64 bits becomes the nearest that fits, which is out of every range but those without an end.
 pub(crate) fn integer(name: &str, word: &str) -> Result<i64, Fault> {
     let (negative, digits) = match word.as_bytes() {
         [b'-', ..] => (true, &word[1..]),

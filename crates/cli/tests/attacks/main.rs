@@ -22,6 +22,7 @@ mod files;
 mod framing;
 mod heart;
 mod identity;
+mod methods;
 mod nightly;
 mod properties;
 mod qos;
@@ -72,6 +73,8 @@ mod from_data {
         b08_subscription_id_in_publish = "B08",
         b09_topic_aliases = "B09",
         b10_response_topics = "B10",
+        b14_illegal_disconnects = "B14",
+        b17_no_local_in_a_shared_subscription = "B17",
         c01_empty_topic = "C01",
         c02_wildcards_in_topic_names = "C02",
         c03_many_levels = "C03",

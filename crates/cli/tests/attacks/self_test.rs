@@ -181,7 +181,8 @@ fn memory_that_stays_and_memory_over_its_cap_are_seen() {
 #[test]
 fn a_log_that_is_long_or_forged_is_seen() {
     assert!(check_log("a line\nanother\n", 1).is_ok());
-    for bad in ["\x1b[2J", "a\rb", "a\0", "\u{9b}31m"] {
+    assert!(check_log("12: \ta/# (QoS 1)\n", 1).is_ok());
+    for bad in ["1: \ta\tb", "\ta", "\x1b[2J", "a\rb", "a\0", "\u{9b}31m"] {
         assert!(check_log(bad, 1).is_err(), "{bad:?}");
     }
     let long = "x".repeat(100_000);

@@ -111,9 +111,9 @@ impl Vitals {
 
     #[track_caller]
     fn begin_as(broker: &Broker, [honest, watcher]: [Connect; 2]) -> Self {
-        let mut sys = Sys::watch_as(broker, &watcher);
+        let mut sys = Sys::watch_as(broker, &watcher.keepalive(600));
         let (mut bystander, _) =
-            Client::open(broker, &Connect::new(V4, "bystander").login("eve", "secret").keepalive(300));
+            Client::open(broker, &Connect::new(V4, "bystander").login("eve", "secret").keepalive(600));
         bystander.subscribe("#", 1).subscribe("$honest/#", 1);
         let heart = Heart::start(broker, &honest);
         let ready = sys.until(15 * SECOND, |sys| {
@@ -247,8 +247,10 @@ pub fn check_log(log: &str, connections: usize) -> Result<String, String> {
     if log.len() > LOG_MAX * connections {
         return Err(format!("{} bytes of log for {connections} connections", log.len()));
     }
-    match log.chars().find(|c| c.is_control() && *c != '\n') {
-        Some(bad) => Err(format!("{bad:?} in the log:\n{}", log.escape_debug())),
+    // A tabulator behind the time is the broker's own: it indents topics as Mosquitto does.
+    let forged = |line: &&str| line.replacen(": \t", "", 1).chars().any(char::is_control);
+    match log.split('\n').find(forged) {
+        Some(line) => Err(format!("a control character in the log: {}", line.escape_debug())),
         None => Ok(format!("{} bytes", log.len())),
     }
 }

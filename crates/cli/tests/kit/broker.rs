@@ -35,6 +35,9 @@ pub struct Conf {
     arguments: Vec<String>,
     descriptors: Option<usize>,
     program: Option<PathBuf>,
+    within: Option<&'static str>,
+    unread: bool,
+    data_bytes: Option<u64>,
 }
 
 impl Conf {
@@ -95,6 +98,25 @@ impl Conf {
     /// Runs the broker with a limit on open files.
     pub fn descriptors(mut self, limit: usize) -> Self {
         self.descriptors = Some(limit);
+        self
+    }
+
+    /// Leaves what the broker prints in its pipe.
+    pub fn log_unread(mut self) -> Self {
+        self.unread = true;
+        self
+    }
+
+    /// Runs the broker with a limit on its memory that the kernel holds: an allocation beyond it fails.
+    pub fn data_bytes(mut self, limit: u64) -> Self {
+        self.data_bytes = Some(limit);
+        self
+    }
+
+    /// Runs the test of this name of this very program in place of the broker: it finds the broker's arguments
+    /// behind `--`, and may plug something in that the binary lacks.
+    pub fn within(mut self, test: &'static str) -> Self {
+        self.within = Some(test);
         self
     }
 
@@ -205,10 +227,11 @@ impl Running {
         command.current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the broker binary runs");
         let log = Arc::new(Mutex::new(Vec::new()));
-        let readers = vec![
-            collect(child.stdout.take().expect("piped"), Arc::clone(&log)),
-            collect(child.stderr.take().expect("piped"), Arc::clone(&log)),
-        ];
+        let mut readers = Vec::new();
+        if !conf.unread {
+            readers.push(collect(child.stdout.take().expect("piped"), Arc::clone(&log)));
+            readers.push(collect(child.stderr.take().expect("piped"), Arc::clone(&log)));
+        }
         Self { child, dir, log, readers }
     }
 
@@ -226,13 +249,22 @@ impl Running {
     }
 }
 
-/// The broker's command, with a limit on open files if one is wanted.
+/// The broker's command, with limits of the kernel's if any are wanted.
 fn command(conf: &Conf) -> Command {
+    if let Some(test) = conf.within {
+        let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+        command.args(["--exact", test, "--nocapture", "--"]);
+        return command;
+    }
     let foreign = conf.program.clone().or_else(|| std::env::var_os("PONDHAWK_BROKER").map(PathBuf::from));
     let program = foreign.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_pondhawk")));
-    if let Some(limit) = conf.descriptors {
+    let limits = [
+        conf.descriptors.map(|limit| format!("--nofile={limit}")),
+        conf.data_bytes.map(|limit| format!("--data={limit}")),
+    ];
+    if limits.iter().any(Option::is_some) {
         let mut command = Command::new("prlimit");
-        command.arg(format!("--nofile={limit}")).arg(program);
+        command.args(limits.iter().flatten()).arg(program);
         if foreign.is_none() {
             command.arg("broker");
         }
@@ -390,11 +422,17 @@ impl Broker {
     /// Stops the broker with a signal and gives its exit code.
     #[track_caller]
     pub fn stop_with(&mut self, signal: &str) -> Option<i32> {
-        self.stopped = true;
         self.signal(signal);
+        self.wait_end()
+    }
+
+    /// Waits for the end of a broker that was told to stop, and gives its exit code.
+    #[track_caller]
+    pub fn wait_end(&mut self) -> Option<i32> {
+        self.stopped = true;
         let status = self.running.wait(15 * SECOND).unwrap_or_else(|| {
             let _ = self.running.child.kill();
-            panic!("the broker ignores SIG{signal}; log:\n{}", self.log())
+            panic!("the broker does not stop; log:\n{}", self.log())
         });
         status.code()
     }

@@ -4,10 +4,12 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use super::broker::{Broker, ours};
 use super::decode::{self, Delivery};
@@ -47,6 +49,17 @@ impl Wire for UnixStream {
 /// Opens a TCP connection to a loopback port.
 pub fn tcp(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("the broker accepts connections");
+    stream.set_nodelay(true).expect("a TCP socket");
+    stream.set_write_timeout(Some(REPLY)).expect("a positive deadline");
+    stream
+}
+
+/// As [`tcp`], from an address of loopback's that is not the usual one.
+pub fn tcp_from(address: std::net::Ipv4Addr, port: u16) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a TCP socket");
+    socket.bind(&SocketAddr::from((address, 0)).into()).expect("all of 127.0.0.0/8 is ours");
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], port)).into()).expect("the broker accepts connections");
+    let stream = TcpStream::from(socket);
     stream.set_nodelay(true).expect("a TCP socket");
     stream.set_write_timeout(Some(REPLY)).expect("a positive deadline");
     stream
@@ -377,6 +390,12 @@ impl Client {
     pub fn disconnect(mut self) {
         self.send(DISCONNECT);
         self.expect_close();
+    }
+
+    /// As [`Client::disconnect`] where others may have ended the connection first.
+    pub fn disconnect_or_lose(mut self) {
+        self.send(DISCONNECT);
+        self.drain();
     }
 
     /// Cuts the connection without DISCONNECT.

@@ -69,3 +69,13 @@ pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
     assert!(status.expect("kill is installed").success(), "signal {name} to {pid}");
 }
+
+/// Processor time of all threads of a process, by the nanosecond.
+pub fn processor_time(pid: u32) -> Duration {
+    let of_thread = |thread: u32| {
+        let path = format!("/proc/{pid}/task/{thread}/schedstat");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0)
+    };
+    Duration::from_nanos(threads(pid).into_iter().map(of_thread).sum())
+}
