@@ -2,7 +2,7 @@
 
 use crate::options::completion::{SHELLS, completion};
 use crate::tool::Tool;
-use crate::{manual, names};
+use crate::{conform, manual, names};
 use crate::{passwd, run};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -15,6 +15,7 @@ Commands:
   broker                    Run the broker (also without a command); arguments as of mosquitto
   pub, sub, rr              Publish, subscribe, request and respond; arguments as of mosquitto_pub, ...
   passwd                    Keep a password file; arguments as of mosquitto_passwd
+  conform HOST              Say where a broker differs from the MQTT standard
   install-names DIRECTORY   Make links there, so that this program answers to Mosquitto's names
   completions SHELL         Print completions of the tools for bash, zsh or fish
   man [PAGE]                Print a manual page: mosquitto, mosquitto_pub, mosquitto_sub, mosquitto_rr,
@@ -72,6 +73,7 @@ pub(crate) fn dispatch(called: &OsStr, args: Vec<OsString>) -> i32 {
     match first {
         "help" | "--help" => print(USAGE),
         "--version" => print(&format!("pondhawk {}\n", env!("CARGO_PKG_VERSION"))),
+        "conform" => conform::main(args.into_iter().skip(1).collect()),
         "install-names" => names::install(argument.map(Path::new)),
         "completions" => completions(argument.and_then(OsStr::to_str)),
         "man" => man(argument.and_then(OsStr::to_str)),

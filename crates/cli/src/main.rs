@@ -10,6 +10,7 @@
 //! - Nobody who uses a tool sees a stack trace: every failure is a line and an exit code of Mosquitto's.
 
 mod command;
+mod conform;
 mod connect;
 mod console;
 mod debug;

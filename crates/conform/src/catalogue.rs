@@ -24,6 +24,8 @@ pub struct Vector {
     pub section: &'static str,
     /// Unique in its section.
     pub name: String,
+    /// The name before its family's rows were put in: equal for vectors that differ in one row.
+    pub family: String,
     /// Protocol levels on which it is played.
     pub versions: Vec<u8>,
     /// The statements that it proves: `MQTT3-…` of 3.1.1, `MQTT-…` of 5.0.
@@ -111,16 +113,17 @@ fn section_vectors(
     let file: File = toml::from_str(text).map_err(|error| Mistake::new(error.to_string()))?;
     let mut vectors = Vec::new();
     for entry in &file.vector {
+        let family = entry.name.clone();
         for mut entry in expand(entry, tables)? {
             entry.needs.extend(file.needs.iter().cloned());
             entry.versions = entry.versions.or_else(|| file.versions.clone());
-            vectors.push(finish(section, entry)?);
+            vectors.push(finish(section, &family, entry)?);
         }
     }
     Ok(vectors)
 }
 
-fn finish(section: &'static str, entry: Entry) -> Result<Vector, Mistake> {
+fn finish(section: &'static str, family: &str, entry: Entry) -> Result<Vector, Mistake> {
     let want = entry.want.map_or(String::new(), |want| format!("\na < {want}"));
     let play = match (entry.hello, entry.send, entry.play) {
         (Some(hello), None, None) => format!("a open\na > {}{want}", one_line(&hello)),
@@ -132,6 +135,7 @@ fn finish(section: &'static str, entry: Entry) -> Result<Vector, Mistake> {
     Ok(Vector {
         section,
         name: entry.name,
+        family: family.to_owned(),
         versions,
         rules: entry.rules,
         needs: entry.needs,

@@ -5,7 +5,7 @@
 mod host;
 mod net;
 
-use crate::transport::{Heard, Link, Transport};
+use crate::transport::{Heard, Link, Patience, Transport};
 use net::Net;
 use std::cell::RefCell;
 use std::io;
@@ -48,7 +48,7 @@ impl Link for CoreLink {
         self.net.borrow_mut().send(self.wire, bytes);
     }
 
-    fn receive(&mut self, into: &mut Vec<u8>) -> Heard {
+    fn receive(&mut self, into: &mut Vec<u8>, _patience: Patience) -> Heard {
         self.net.borrow_mut().receive(self.wire, into)
     }
 

@@ -44,5 +44,5 @@ pub use rules::rule;
 pub use run::{Selection, Setup, Trial, run, trials};
 pub use tcp::Tcp;
 pub use text::Mistake;
-pub use transport::{Heard, Link, Transport};
+pub use transport::{Heard, Link, Patience, Transport};
 pub use verdict::{Difference, Played, Said, Verdict};

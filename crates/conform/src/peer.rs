@@ -1,7 +1,7 @@
 //! One connection of a vector: a link, and what has come over it and was not judged yet.
 
 use crate::packet::{Received, frame_len, number};
-use crate::transport::{Heard, Link};
+use crate::transport::{Heard, Link, Patience};
 use std::collections::{HashMap, VecDeque};
 
 /// What comes next on a connection.
@@ -13,6 +13,8 @@ pub(crate) enum Next {
     Closed(Vec<u8>),
     /// Nothing came; the bytes are half a packet.
     Silence(Vec<u8>),
+    /// Nothing but the answer to a ping that was sent meanwhile.
+    Alive,
     /// Bytes that cannot be cut into packets.
     Noise(Vec<u8>),
 }
@@ -99,15 +101,19 @@ impl<L: Link> Peer<L> {
     }
 
     /// The next packet that was kept, or that comes.
-    pub(crate) fn next(&mut self) -> Next {
+    pub(crate) fn next(&mut self, patience: Patience) -> Next {
         match self.inbox.pop_front() {
             Some(frame) => Next::Frame(frame),
-            None => self.hear(),
+            None => self.hear_within(patience),
         }
     }
 
     /// The next packet that comes.
     pub(crate) fn hear(&mut self) -> Next {
+        self.hear_within(Patience::All)
+    }
+
+    fn hear_within(&mut self, patience: Patience) -> Next {
         loop {
             match frame_len(&self.bytes) {
                 Err(_) => return Next::Noise(std::mem::take(&mut self.bytes)),
@@ -118,7 +124,7 @@ impl<L: Link> Peer<L> {
                     return Next::Frame(frame);
                 }
                 Ok(_) if self.closed => return Next::Closed(std::mem::take(&mut self.bytes)),
-                Ok(_) => match self.link.receive(&mut self.bytes) {
+                Ok(_) => match self.link.receive(&mut self.bytes, patience) {
                     Heard::Bytes => {}
                     Heard::Closed => (self.closed, self.connected) = (true, false),
                     Heard::Silence => return Next::Silence(self.bytes.clone()),

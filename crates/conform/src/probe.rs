@@ -52,7 +52,9 @@ pub fn probe<T: Transport>(transport: &mut T, setup: &Setup) -> Result<Abilities
                 refusals.push(format!("MQTT level {version}: {}", crate::dissect::describe(&frame)))
             }
             Next::Closed(_) => refusals.push(format!("MQTT level {version}: the connection is closed")),
-            Next::Silence(_) | Next::Noise(_) => refusals.push(format!("MQTT level {version}: no CONNACK")),
+            Next::Silence(_) | Next::Noise(_) | Next::Alive => {
+                refusals.push(format!("MQTT level {version}: no CONNACK"))
+            }
         }
     }
     if setup.login.is_some() || !lets_anybody_in(transport, setup, &abilities)? {

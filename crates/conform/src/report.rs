@@ -24,9 +24,9 @@ pub struct Report<'a> {
 /// How much the text says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Choices in a line each.
+    /// Of vectors that differ in one row only the first; choices in a line.
     Short,
-    /// Choices as full as breaches, and why vectors were skipped.
+    /// Everything.
     Full,
 }
 
@@ -51,7 +51,7 @@ impl Report<'_> {
             self.abilities.versions.iter().map(|version| version_name(*version)).collect();
         writeln!(out, "{}: {} vectors, MQTT {}\n", self.target, self.results.len(), versions.join(", "))?;
         self.write_table(out)?;
-        self.write_group(out, Verdict::Breaks, "What breaks the standard", Detail::Full)?;
+        self.write_group(out, Verdict::Breaks, "What breaks the standard", detail)?;
         let title = "What the standard permits and Pondhawk does otherwise";
         self.write_group(out, Verdict::Choice, title, detail)?;
         self.write_skipped(out)?;
@@ -86,19 +86,24 @@ impl Report<'_> {
         Ok(())
     }
 
+    /// All trials of a verdict: in full, or in short a family's first one and how many are like it.
     fn write_group(&self, out: &mut String, verdict: Verdict, title: &str, detail: Detail) -> fmt::Result {
         let group: Vec<_> = self.results.iter().filter(|(_, played)| played.verdict == verdict).collect();
         if group.is_empty() {
             return Ok(());
         }
         writeln!(out, "\n{title}: {}", group.len())?;
-        for (trial, played) in group {
-            match detail {
-                Detail::Full => write_difference(out, trial, played)?,
-                Detail::Short => {
-                    let got = played.difference.as_ref().map_or("", |difference| &difference.got);
-                    writeln!(out, "  {}: {got}", trial.title())?;
-                }
+        let mut rest = group.as_slice();
+        while let Some((first, behind)) = rest.split_first() {
+            let like = |(trial, _): &(Trial<'_>, Played)| family(trial) == family(&first.0);
+            let more = behind.iter().take_while(|one| detail == Detail::Short && like(one)).count();
+            rest = &behind[more..];
+            match (detail, verdict) {
+                (Detail::Short, Verdict::Choice) => write_line(out, &first.0, &first.1)?,
+                _ => write_difference(out, &first.0, &first.1)?,
+            }
+            if more > 0 {
+                writeln!(out, "    and {more} more like it (-v shows them)")?;
             }
         }
         Ok(())
@@ -114,6 +119,15 @@ impl Report<'_> {
         }
         reasons.iter().try_for_each(|(why, count)| writeln!(out, "  {count:>4}  {why}"))
     }
+}
+
+fn family<'a>(trial: &Trial<'a>) -> (&'static str, &'a str) {
+    (trial.vector.section, &trial.vector.family)
+}
+
+fn write_line(out: &mut String, trial: &Trial<'_>, played: &Played) -> fmt::Result {
+    let got = played.difference.as_ref().map_or("", |difference| &difference.got);
+    writeln!(out, "  {}: {got}", trial.title())
 }
 
 fn write_difference(out: &mut String, trial: &Trial<'_>, played: &Played) -> fmt::Result {

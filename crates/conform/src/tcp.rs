@@ -1,9 +1,12 @@
 //! Vectors over TCP to any broker.
 
-use crate::transport::{Heard, Link, Transport};
+use crate::transport::{Heard, Link, Patience, Transport};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
+
+/// After this time without an answer one asks whether the connection lives.
+const MOMENT: Duration = Duration::from_millis(200);
 
 /// A broker's address, and how long to wait for an answer that does not come.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +23,8 @@ impl Transport for Tcp {
     fn open(&mut self) -> io::Result<Socket> {
         let stream = TcpStream::connect_timeout(&self.address, self.patience)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(self.patience))?;
         stream.set_write_timeout(Some(self.patience))?;
-        Ok(Socket { stream })
+        Ok(Socket { stream, patience: self.patience })
     }
 
     fn pass(&mut self, time: Duration) {
@@ -35,6 +37,7 @@ impl Transport for Tcp {
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
+    patience: Duration,
 }
 
 impl Link for Socket {
@@ -43,7 +46,11 @@ impl Link for Socket {
         let _ = self.stream.write_all(bytes);
     }
 
-    fn receive(&mut self, into: &mut Vec<u8>) -> Heard {
+    fn receive(&mut self, into: &mut Vec<u8>, patience: Patience) -> Heard {
+        let time = if patience == Patience::All { self.patience } else { MOMENT.min(self.patience) };
+        if self.stream.set_read_timeout(Some(time)).is_err() {
+            return Heard::Closed;
+        }
         let mut chunk = [0; 16 << 10];
         loop {
             return match self.stream.read(&mut chunk) {

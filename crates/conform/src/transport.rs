@@ -24,10 +24,19 @@ pub trait Link {
     fn send(&mut self, bytes: &[u8]);
 
     /// Waits for what comes next and appends it to `into`.
-    fn receive(&mut self, into: &mut Vec<u8>) -> Heard;
+    fn receive(&mut self, into: &mut Vec<u8>, patience: Patience) -> Heard;
 
     /// Breaks the connection without a word of MQTT.
     fn cut(&mut self);
+}
+
+/// How long to wait for what may not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as the user says: silence is a verdict.
+    All,
+    /// A moment: then one asks.
+    Little,
 }
 
 /// What [`Link::receive`] heard.

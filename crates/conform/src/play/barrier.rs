@@ -53,7 +53,7 @@ impl<T: Transport> Player<'_, T> {
                 }
                 Next::Frame(frame) => peer.put_back(frame),
                 // Whoever judges the connection next hears of its end.
-                Next::Closed(_) | Next::Noise(_) => return Ok(()),
+                Next::Closed(_) | Next::Noise(_) | Next::Alive => return Ok(()),
                 Next::Silence(_) => {
                     return Err(Stop::Difference(Difference {
                         expected: format!("an answer to {}", describe(request)),
