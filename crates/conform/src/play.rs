@@ -234,7 +234,23 @@ impl<T: Transport> Player<'_, T> {
                 peer.connected = false;
             }
         }
+        let bytes = self.without_password(bytes);
         self.transcript.push(Said { link: link.to_owned(), sent: true, bytes });
+    }
+
+    /// Reports are shown around.
+    fn without_password(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let login = self.scope.login.as_ref();
+        let password = login.and_then(|login| login.password.as_deref()).unwrap_or("").as_bytes();
+        if !password.is_empty() && bytes.first() == Some(&0x10) {
+            while let Some(at) = bytes.windows(password.len()).position(|part| part == password) {
+                bytes[at..at + password.len()].fill(b'*');
+                if password.iter().all(|byte| *byte == b'*') {
+                    break;
+                }
+            }
+        }
+        bytes
     }
 
     fn peer(&mut self, link: &str) -> Result<&mut Peer<T::Link>, Stop> {

@@ -19,6 +19,7 @@ mod toolbox;
 mod bare;
 mod capture;
 mod conf_files;
+mod conform;
 mod goldens;
 mod mqttjs;
 mod notes;

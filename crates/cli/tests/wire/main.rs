@@ -35,6 +35,7 @@ macro_rules! on_shards {
 
 mod access;
 mod alias;
+mod conform;
 mod connect;
 mod expiry;
 mod flow;

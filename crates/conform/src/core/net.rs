@@ -4,7 +4,7 @@ use super::host::OpenHouse;
 use crate::packet::frame_len;
 use crate::transport::Heard;
 use pondhawk_broker::{ConnId, Effects, Homes, Mail, Millis, ReadState, Settings, Shard, ShardId};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// A client's end of a connection.
@@ -24,6 +24,9 @@ pub(super) struct Net {
     effects: Vec<Effects>,
     mail: VecDeque<(usize, Mail)>,
     wires: Vec<Wire>,
+    /// Which wires are open, so that a turn costs nothing for those that are not.
+    open: BTreeSet<usize>,
+    by_conn: HashMap<(usize, ConnId), usize>,
     homes: Homes,
     now: Millis,
 }
@@ -38,6 +41,8 @@ impl Net {
             effects: (0..shards).map(|_| Effects::new()).collect(),
             mail: VecDeque::new(),
             wires: Vec::new(),
+            open: BTreeSet::new(),
+            by_conn: HashMap::new(),
             homes,
             now: 1_000,
         }
@@ -51,7 +56,9 @@ impl Net {
             output: Vec::new(),
             open: true,
         });
-        self.wires.len() - 1
+        let wire = self.wires.len() - 1;
+        self.open.insert(wire);
+        wire
     }
 
     pub(super) fn send(&mut self, wire: usize, bytes: &[u8]) {
@@ -78,6 +85,7 @@ impl Net {
 
     pub(super) fn cut(&mut self, wire: usize) {
         let end = &mut self.wires[wire];
+        self.open.remove(&wire);
         if std::mem::take(&mut end.open)
             && let Some((shard, conn)) = end.place
         {
@@ -117,6 +125,7 @@ impl Net {
         let home = client_id(input).map_or(0, |id| usize::from(self.homes.of_client(id).0));
         let conn = self.shards[home].open(self.now, 0, "peer".into()).conn;
         self.wires[wire].place = Some((home, conn));
+        self.by_conn.insert((home, conn), wire);
     }
 
     /// Lets everything happen that can happen without time.
@@ -139,8 +148,11 @@ impl Net {
 
     fn read_inputs(&mut self) -> bool {
         let mut progress = false;
-        for wire in self.wires.iter_mut().filter(|wire| wire.open && !wire.starved && !wire.input.is_empty())
-        {
+        for &index in &self.open {
+            let wire = &mut self.wires[index];
+            if wire.starved || wire.input.is_empty() {
+                continue;
+            }
             let Some((shard, conn)) = wire.place else { continue };
             let consumed = self.shards[shard].receive(self.now, conn, &wire.input, &mut self.effects[shard]);
             wire.input.drain(..consumed.used);
@@ -169,8 +181,9 @@ impl Net {
         }
         for conn in std::mem::take(&mut self.effects[shard].close) {
             self.write_out(shard, conn);
-            if let Some(wire) = self.wire(shard, conn) {
-                wire.open = false;
+            if let Some(wire) = self.by_conn.remove(&(shard, conn)) {
+                self.wires[wire].open = false;
+                self.open.remove(&wire);
             }
             self.shards[shard].closed(self.now, conn, None, &mut self.effects[shard]);
         }
@@ -178,14 +191,10 @@ impl Net {
 
     fn write_out(&mut self, shard: usize, conn: ConnId) {
         let output = self.shards[shard].take_output(conn);
-        if let Some(wire) = self.wire(shard, conn).filter(|wire| wire.open) {
-            wire.output.extend_from_slice(&output);
+        if let Some(&wire) = self.by_conn.get(&(shard, conn)) {
+            self.wires[wire].output.extend_from_slice(&output);
         }
         self.shards[shard].give_back(output);
-    }
-
-    fn wire(&mut self, shard: usize, conn: ConnId) -> Option<&mut Wire> {
-        self.wires.iter_mut().rev().find(|wire| wire.place == Some((shard, conn)))
     }
 }
 

@@ -32,6 +32,7 @@ struct Totals {
 struct Row<'a> {
     section: &'a str,
     name: &'a str,
+    family: &'a str,
     version: &'static str,
     verdict: Verdict,
     rules: BTreeMap<&'a str, &'static str>,
@@ -87,6 +88,7 @@ fn row<'a>(trial: &'a Trial<'_>, played: &'a Played) -> Row<'a> {
     Row {
         section: trial.vector.section,
         name: &trial.vector.name,
+        family: &trial.vector.family,
         version: version_name(trial.version),
         verdict: played.verdict,
         rules: rules.map(|id| (id, rule(id).unwrap_or(""))).collect(),
