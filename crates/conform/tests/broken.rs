@@ -3,8 +3,8 @@
 
 use pondhawk_conform::bytes::Login;
 use pondhawk_conform::{
-    Core, Detail, Heard, Link, Patience, Report, Selection, Setup, Transport, Verdict, catalogue, probe, run,
-    trials,
+    Core, Detail, Heard, Link, Patience, Report, Selection, Setup, Transport, Verdict, catalogue, probe,
+    rule, run, trials,
 };
 use std::io;
 use std::time::Duration;

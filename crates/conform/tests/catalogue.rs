@@ -25,7 +25,9 @@ fn every_must_names_a_statement_for_each_of_its_versions() {
         for id in &vector.rules {
             assert!(rule(id).is_some(), "{} / {}: no statement {id}", vector.section, vector.name);
         }
-        for version in vector.versions.iter().filter(|_| vector.must) {
+        // What the standard demands without a number is named by its section.
+        let numbered = !vector.note.as_deref().unwrap_or("").starts_with("section ");
+        for version in vector.versions.iter().filter(|_| vector.must && numbered) {
             let count = vector.rules(*version).count();
             assert!(
                 count > 0,
