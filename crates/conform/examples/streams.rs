@@ -1,7 +1,9 @@
 //! `streams FOLDER`: plays all vectors against the pure core and writes what each connection sent, a file each.
 //! `cargo xtask fuzz` begins with them.
 
-use pondhawk_conform::{Core, Heard, Link, Selection, Setup, Transport, catalogue, probe, run, trials};
+use pondhawk_conform::{
+    Core, Heard, Link, Patience, Selection, Setup, Transport, catalogue, probe, run, trials,
+};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
@@ -42,8 +44,8 @@ impl Link for Tape {
         self.link.send(bytes);
     }
 
-    fn receive(&mut self, into: &mut Vec<u8>) -> Heard {
-        self.link.receive(into)
+    fn receive(&mut self, into: &mut Vec<u8>, patience: Patience) -> Heard {
+        self.link.receive(into, patience)
     }
 
     fn cut(&mut self) {
