@@ -49,7 +49,8 @@ impl PacketType {
         PacketType::Auth,
     ];
 
-    /// The type in the first byte of a frame, whose flags must be those of the type. [MQTT-2.1.3-1] [MQTT3-2.2.2-2]
+    /// The type in the first byte of a frame, whose flags must be those of the type. [MQTT-2.1.3-1]
+    /// [MQTT3-2.2.2-2]
     ///
     /// MQTT 3.1 lets a client set DUP when it repeats a PUBREL, SUBSCRIBE or UNSUBSCRIBE. That passes here, where
     /// the version is not known, and [`Packet::decode`](crate::Packet::decode) refuses it in later versions.
@@ -68,7 +69,8 @@ impl PacketType {
         }
     }
 
-    /// The lower four bits of the first byte, where they are fixed: everywhere but in PUBLISH. [MQTT-2.1.3-1] [MQTT3-2.2.2-1]
+    /// The lower four bits of the first byte, where they are fixed: everywhere but in PUBLISH. [MQTT-2.1.3-1]
+    /// [MQTT3-2.2.2-1]
     #[must_use]
     pub fn fixed_flags(self) -> Option<u8> {
         match self {

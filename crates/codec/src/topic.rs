@@ -39,9 +39,9 @@ impl<'a> SubscriptionFilter<'a> {
     /// Splits and checks `text`.
     ///
     /// # Errors
-    /// [`Kind::TopicFilter`] if a wildcard does not stand alone in its level [MQTT-4.7.1-2] [MQTT3-4.7.1-3], `#` is
-    /// not last [MQTT-4.7.1-1] [MQTT3-4.7.1-2], the share name is empty or has a wildcard, or no filter follows it
-    /// [MQTT-4.8.2-1] [MQTT-4.8.2-2].
+    /// [`Kind::TopicFilter`] if a wildcard does not stand alone in its level [MQTT-4.7.1-2] [MQTT3-4.7.1-3],
+    /// `#` is not last [MQTT-4.7.1-1] [MQTT3-4.7.1-2], the share name is empty or has a wildcard, or no filter
+    /// follows it [MQTT-4.8.2-1] [MQTT-4.8.2-2].
     pub fn parse(text: &'a str) -> Result<Self, Kind> {
         let split = match text.strip_prefix("$share/") {
             Some(rest) => {
@@ -80,7 +80,8 @@ fn check_plain_filter(filter: &str) -> Result<(), Kind> {
 
 /// True if `filter`, which is valid and not shared, matches the topic name `topic`.
 ///
-/// A filter that begins with a wildcard does not match a topic that begins with `$`. [MQTT-4.7.2-1] [MQTT3-4.7.2-1]
+/// A filter that begins with a wildcard does not match a topic that begins with `$`. [MQTT-4.7.2-1]
+/// [MQTT3-4.7.2-1]
 #[must_use]
 pub fn matches(filter: &str, topic: &str) -> bool {
     if topic.starts_with('$') && !filter.starts_with('$') {

@@ -34,8 +34,8 @@ fn connack_properties(net: &mut Net, hello: &Hello) -> Vec<u8> {
     }
 }
 
-/// [MQTT-3.1.4-5] [MQTT-3.2.2-9] [MQTT-3.2.2-22] [MQTT3-3.1.4-4], in the order that Mosquitto has; response information
-/// is not there though the client asks for it. [MQTT-3.1.2-28]
+/// [MQTT-3.1.4-5] [MQTT-3.2.2-9] [MQTT-3.2.2-22] [MQTT3-3.1.4-4], in the order that Mosquitto has; response
+/// information is not there though the client asks for it. [MQTT-3.1.2-28]
 #[test]
 fn connack_has_mosquittos_properties_in_its_order() {
     let mut net = net(1);
@@ -60,7 +60,8 @@ fn connack_has_mosquittos_properties_in_its_order() {
     assert_eq!(properties[6 + id.len()..], [0x25, 0, 0x27, 0, 0x1e, 0x84, 0x80, 0x21, 0, 20, 0x24, 1]);
 }
 
-/// [MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.2.2-16]: an upper-case UUID of version 4, whose home is the shard that made it.
+/// [MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.2.2-16]: an upper-case UUID of version 4, whose home is the shard that
+/// made it.
 #[test]
 fn assigned_ids_are_unique_and_at_home() {
     let mut net = net(8);
@@ -209,7 +210,8 @@ fn a_second_connect_is_a_protocol_error() {
     net.assert_empty();
 }
 
-/// [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT3-3.1.4-5]: packets behind CONNECT wait for the gate's answer; a refused client's are dropped.
+/// [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT3-3.1.4-5]: packets behind CONNECT wait for the gate's answer; a refused
+/// client's are dropped.
 #[test]
 fn what_is_sent_behind_a_refused_connect_is_dropped() {
     let mut net = net(2);

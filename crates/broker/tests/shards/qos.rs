@@ -25,7 +25,8 @@ fn ids(messages: &[Msg]) -> Vec<(u16, bool)> {
     messages.iter().map(|message| (message.id, message.dup)).collect()
 }
 
-/// [MQTT-2.2.1-5] [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11]: the codes of MQTT 5.0 say whether anybody was there.
+/// [MQTT-2.2.1-5] [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-4.3.3-11]: the codes of MQTT 5.0 say
+/// whether anybody was there.
 #[test]
 fn acknowledgements_to_the_publisher() {
     for shards in SHARDS {
@@ -51,7 +52,8 @@ fn acknowledgements_to_the_publisher() {
     }
 }
 
-/// D01 D06 [MQTT-4.3.3-10] [MQTT-4.3.3-11] [MQTT-4.3.3-12] [MQTT3-4.3.3-2]: a QoS 2 message is routed once, whatever is repeated.
+/// D01 D06 [MQTT-4.3.3-10] [MQTT-4.3.3-11] [MQTT-4.3.3-12] [MQTT3-4.3.3-2]: a QoS 2 message is routed once,
+/// whatever is repeated.
 #[test]
 fn exactly_once_from_the_publisher() {
     for shards in SHARDS {
@@ -156,8 +158,9 @@ fn refused_by_the_subscriber() {
     assert_eq!((net.got(subscriber), net.counters().queued), (vec![Got::Ack(Pubrel, 4, 0)], 1));
 }
 
-/// [MQTT-3.3.1-1] [MQTT-4.3.2-2] [MQTT-4.3.3-2] [MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.4.0-1]
-/// [MQTT3-3.3.1-1] [MQTT3-4.3.3-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]: in flight first, in order, DUP, the same ids; then the rest.
+/// [MQTT-3.3.1-1] [MQTT-4.3.2-2] [MQTT-4.3.3-2] [MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6]
+/// [MQTT-4.4.0-1] [MQTT3-3.3.1-1] [MQTT3-4.3.3-1] [MQTT3-4.4.0-1] [MQTT3-4.6.0-1]: in flight first, in order,
+/// DUP, the same ids; then the rest.
 #[test]
 fn resent_after_a_break() {
     for shards in SHARDS {
@@ -235,7 +238,8 @@ fn limits_in_bytes() {
     assert_eq!(got, ["0123456789", "x"]);
 }
 
-/// [MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.6.0-5] [MQTT3-4.6.0-6], and D10: a receive maximum of 1, slow acknowledgements, and a break at every third message.
+/// [MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.6.0-5] [MQTT3-4.6.0-6], and D10: a receive maximum of
+/// 1, slow acknowledgements, and a break at every third message.
 #[test]
 fn receive_maximum_of_the_client() {
     let mut net = Net::new(2, 1, settings(20, 0));
@@ -298,7 +302,8 @@ fn resent_within_a_smaller_window() {
     }
 }
 
-/// D09 [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.2-3] [MQTT3-2.3.1-4] [MQTT3-4.3.2-1]: all packet ids in flight, acknowledged from the last to the first.
+/// D09 [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.2-3] [MQTT3-2.3.1-4] [MQTT3-4.3.2-1]: all packet ids in flight,
+/// acknowledged from the last to the first.
 #[test]
 fn all_packet_ids_in_flight() {
     let mut net = Net::new(1, 1, settings(0, 0));
@@ -328,7 +333,8 @@ fn the_same_id_twice_at_qos_1() {
     assert_eq!(net.payloads(subscriber), ["a", "b"]);
 }
 
-/// [MQTT-3.8.4-7] [MQTT-3.8.4-8] [MQTT3-3.8.4-6]: the lower of the two; or the higher, with `upgrade_outgoing_qos`.
+/// [MQTT-3.8.4-7] [MQTT-3.8.4-8] [MQTT3-3.8.4-6]: the lower of the two; or the higher, with
+/// `upgrade_outgoing_qos`.
 #[test]
 fn the_qos_of_a_delivery() {
     for upgrade in [false, true] {
@@ -376,7 +382,8 @@ fn qos_0_for_the_absent() {
     }
 }
 
-/// D12 [MQTT-3.10.4-2] [MQTT-3.10.4-3] [MQTT-3.10.4-5] [MQTT3-3.10.4-2] [MQTT3-3.10.4-3] [MQTT3-3.10.4-5]: what is in flight is completed after UNSUBSCRIBE.
+/// D12 [MQTT-3.10.4-2] [MQTT-3.10.4-3] [MQTT-3.10.4-5] [MQTT3-3.10.4-2] [MQTT3-3.10.4-3] [MQTT3-3.10.4-5]: what
+/// is in flight is completed after UNSUBSCRIBE.
 #[test]
 fn unsubscribed_with_messages_in_flight() {
     let mut net = net(2);

@@ -167,7 +167,8 @@ fn publishing_without_the_right() {
     }
 }
 
-/// E15: a group's name does not hide the filter. [MQTT-3.8.4-7] [MQTT-3.9.3-1] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1] [MQTT3-3.9.3-2]
+/// E15: a group's name does not hide the filter. [MQTT-3.8.4-7] [MQTT-3.9.3-1] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1]
+/// [MQTT3-3.9.3-2]
 #[test]
 fn subscribing_without_the_right() {
     for shards in SHARDS {

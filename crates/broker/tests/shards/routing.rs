@@ -28,7 +28,8 @@ fn no_local() {
     }
 }
 
-/// [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5] [MQTT3-3.3.5-1]: a copy a subscription, or one for all of them.
+/// [MQTT-3.3.4-2] [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5] [MQTT3-3.3.5-1]: a copy a subscription, or one
+/// for all of them.
 #[test]
 fn overlapping_subscriptions() {
     for duplicates in [true, false] {
@@ -93,8 +94,8 @@ fn subscribing_again() {
     }
 }
 
-/// [MQTT-4.5.0-1] [MQTT3-4.5.0-1] Once SUBACK is there, a message that anybody publishes afterwards arrives: for the second subscriber of a
-/// filter too, whose shard is just about to announce it.
+/// [MQTT-4.5.0-1] [MQTT3-4.5.0-1] Once SUBACK is there, a message that anybody publishes afterwards arrives:
+/// for the second subscriber of a filter too, whose shard is just about to announce it.
 #[test]
 fn suback_means_that_all_shards_know() {
     for seed in 0..200 {
@@ -162,7 +163,8 @@ fn subscribing_and_unsubscribing_at_once() {
     }
 }
 
-/// [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT3-4.6.0-5] [MQTT3-4.6.0-6]: order of one publisher, topic and QoS, whatever the mail does.
+/// [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT3-4.6.0-5] [MQTT3-4.6.0-6]: order of one publisher, topic and QoS,
+/// whatever the mail does.
 #[test]
 fn order() {
     for seed in 0..20 {
@@ -198,7 +200,8 @@ fn order() {
     }
 }
 
-/// [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]: passed on unaltered, in the publisher's order.
+/// [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]: passed on
+/// unaltered, in the publisher's order.
 #[test]
 fn properties_are_passed_on() {
     for shards in SHARDS {

@@ -8,9 +8,9 @@ use pondhawk_codec::{Property, Version};
 
 const DAY: u64 = 86_400_000;
 
-/// [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.3-2] [MQTT-3.1.4-4] [MQTT-3.2.0-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
-/// [MQTT3-3.1.2-4] [MQTT3-3.1.2-6] [MQTT3-3.1.3-2] [MQTT3-3.1.4-3] [MQTT3-3.2.0-1] [MQTT3-3.2.2-1] [MQTT3-3.2.2-2]
-/// [MQTT3-3.2.2-3] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
+/// [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.3-2] [MQTT-3.1.4-4] [MQTT-3.2.0-1] [MQTT-3.2.2-2]
+/// [MQTT-3.2.2-3] [MQTT3-3.1.2-4] [MQTT3-3.1.2-6] [MQTT3-3.1.3-2] [MQTT3-3.1.4-3] [MQTT3-3.2.0-1]
+/// [MQTT3-3.2.2-1] [MQTT3-3.2.2-2] [MQTT3-3.2.2-3] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
 #[test]
 fn clean_start_and_session_present() {
     for shards in SHARDS {
@@ -112,7 +112,8 @@ fn disconnect_changes_the_expiry() {
     net.assert_empty();
 }
 
-/// [MQTT-3.1.4-3] [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT3-3.1.4-2]: nothing goes to the first behind its DISCONNECT.
+/// [MQTT-3.1.4-3] [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT3-3.1.4-2]: nothing goes to the first behind its
+/// DISCONNECT.
 #[test]
 fn take_over() {
     for shards in SHARDS {
@@ -165,7 +166,8 @@ fn a_storm_of_the_same_client_id() {
     }
 }
 
-/// [MQTT-3.1.2-22] [MQTT-3.2.2-22] [MQTT-3.12.4-1] [MQTT3-3.1.2-24] [MQTT3-3.12.4-1]: one and a half times the keep alive.
+/// [MQTT-3.1.2-22] [MQTT-3.2.2-22] [MQTT-3.12.4-1] [MQTT3-3.1.2-24] [MQTT3-3.12.4-1]: one and a half times the
+/// keep alive.
 #[test]
 fn keep_alive() {
     let mut net = net(1);
@@ -233,9 +235,10 @@ fn shutdown_tells_everybody() {
     }
 }
 
-/// Violations close the client that broke the rule, and nobody else. [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]
-/// [MQTT-3.14.1-1] [MQTT-3.15.1-1] [MQTT-4.13.1-1] [MQTT-4.13.2-1] [MQTT3-2.2.2-2] [MQTT3-3.3.1-4] [MQTT3-3.6.1-1]
-/// [MQTT3-3.8.1-1] [MQTT3-3.8.3-4] [MQTT3-3.10.1-1] [MQTT3-3.14.1-1] [MQTT3-4.8.0-1]
+/// Violations close the client that broke the rule, and nobody else. [MQTT-3.6.1-1] [MQTT-3.8.1-1]
+/// [MQTT-3.10.1-1] [MQTT-3.14.1-1] [MQTT-3.15.1-1] [MQTT-4.13.1-1] [MQTT-4.13.2-1] [MQTT3-2.2.2-2]
+/// [MQTT3-3.3.1-4] [MQTT3-3.6.1-1] [MQTT3-3.8.1-1] [MQTT3-3.8.3-4] [MQTT3-3.10.1-1] [MQTT3-3.14.1-1]
+/// [MQTT3-4.8.0-1]
 #[test]
 fn violations() {
     let mut net = net(1);

@@ -123,8 +123,8 @@ fn members_leave_and_sessions_end() {
     }
 }
 
-/// [MQTT-4.8.2-3]: the member's own QoS counts. Subscribing again replaces the options and does not add a member;
-/// retained messages are not for groups.
+/// [MQTT-4.8.2-3]: the member's own QoS counts. Subscribing again replaces the options and does not add a
+/// member; retained messages are not for groups.
 #[test]
 fn subscribing_again() {
     for shards in SHARDS {
@@ -145,8 +145,8 @@ fn subscribing_again() {
     }
 }
 
-/// [MQTT-4.8.2-4] [MQTT-4.8.2-5] [MQTT-4.8.2-6]: what one member was given is nobody else's, be it away, gone or
-/// unwilling.
+/// [MQTT-4.8.2-4] [MQTT-4.8.2-5] [MQTT-4.8.2-6]: what one member was given is nobody else's, be it away, gone
+/// or unwilling.
 #[test]
 fn what_a_member_was_given_is_its_own() {
     for shards in SHARDS {

@@ -52,8 +52,8 @@ fn a_connect_that_is_malformed() {
     }
 }
 
-/// [MQTT-3.1.4-2] [MQTT-3.2.2-6] [MQTT-3.2.2-7] [MQTT-3.14.0-1] [MQTT3-3.2.2-4] [MQTT3-3.2.2-5]: CONNACK and the end,
-/// no session though there is one, and no DISCONNECT.
+/// [MQTT-3.1.4-2] [MQTT-3.2.2-6] [MQTT-3.2.2-7] [MQTT-3.14.0-1] [MQTT3-3.2.2-4] [MQTT3-3.2.2-5]: CONNACK and
+/// the end, no session though there is one, and no DISCONNECT.
 #[test]
 fn a_refusal_says_nothing_of_the_session() {
     for version in VERSIONS {
@@ -69,7 +69,8 @@ fn a_refusal_says_nothing_of_the_session() {
     }
 }
 
-/// [MQTT-3.1.4-6] [MQTT-3.2.0-2] [MQTT3-3.1.4-5]: a second CONNECT in the same segment is not asked about again.
+/// [MQTT-3.1.4-6] [MQTT-3.2.0-2] [MQTT3-3.1.4-5]: a second CONNECT in the same segment is not asked about
+/// again.
 #[test]
 fn nothing_is_read_behind_a_refusal() {
     for version in VERSIONS {
@@ -121,7 +122,8 @@ fn retained_messages_are_nobodys_session() {
     }
 }
 
-/// [MQTT-3.3.1-6] [MQTT3-3.3.1-10]: an empty retained message goes to those who are there, and takes the old one away.
+/// [MQTT-3.3.1-6] [MQTT3-3.3.1-10]: an empty retained message goes to those who are there, and takes the old
+/// one away.
 #[test]
 fn an_empty_retained_message_is_forwarded() {
     for shards in SHARDS {
@@ -153,8 +155,9 @@ fn dup_is_not_passed_on() {
     }
 }
 
-/// [MQTT-2.2.1-6] [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1] [MQTT3-2.3.1-7] [MQTT3-3.8.4-1]
-/// [MQTT3-3.8.4-2] [MQTT3-3.8.4-4] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1]: one SUBACK, one code a filter, in order.
+/// [MQTT-2.2.1-6] [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1] [MQTT3-2.3.1-7]
+/// [MQTT3-3.8.4-1] [MQTT3-3.8.4-2] [MQTT3-3.8.4-4] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1]: one SUBACK, one code a
+/// filter, in order.
 #[test]
 fn many_filters_in_one_subscribe() {
     for shards in SHARDS {
@@ -177,8 +180,9 @@ fn many_filters_in_one_subscribe() {
     }
 }
 
-/// [MQTT-3.10.4-1] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT3-2.3.1-7] [MQTT3-3.10.4-1]
-/// [MQTT3-3.10.4-4] [MQTT3-3.10.4-5] [MQTT3-3.10.4-6]: only the same bytes are the same filter.
+/// [MQTT-3.10.4-1] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT3-2.3.1-7]
+/// [MQTT3-3.10.4-1] [MQTT3-3.10.4-4] [MQTT3-3.10.4-5] [MQTT3-3.10.4-6]: only the same bytes are the same
+/// filter.
 #[test]
 fn unsubscribing_is_exact() {
     for version in VERSIONS {
@@ -196,8 +200,8 @@ fn unsubscribing_is_exact() {
     }
 }
 
-/// [MQTT-3.3.2-3] [MQTT-4.7.3-4] [MQTT3-3.3.2-3] [MQTT3-3.8.3-2] [MQTT3-4.7.3-4]: matched as the bytes are, with
-/// wildcards.
+/// [MQTT-3.3.2-3] [MQTT-4.7.3-4] [MQTT3-3.3.2-3] [MQTT3-3.8.3-2] [MQTT3-4.7.3-4]: matched as the bytes are,
+/// with wildcards.
 #[test]
 fn topics_are_matched_as_they_are() {
     for shards in SHARDS {
@@ -301,7 +305,8 @@ fn a_message_that_cannot_be_taken_ends_the_connection() {
     }
 }
 
-/// [MQTT-3.3.4-9] [MQTT-3.3.4-10] [MQTT-4.9.0-2] [MQTT-4.9.0-3]: no quota, and everything but QoS 1 and 2 goes on.
+/// [MQTT-3.3.4-9] [MQTT-3.3.4-10] [MQTT-4.9.0-2] [MQTT-4.9.0-3]: no quota, and everything but QoS 1 and 2 goes
+/// on.
 #[test]
 fn an_exhausted_quota_holds_nothing_else_back() {
     let mut net = net(2);
@@ -325,10 +330,11 @@ fn an_exhausted_quota_holds_nothing_else_back() {
     assert_eq!(net.messages(reader).len(), 1);
 }
 
-/// [MQTT-3.1.2-29] [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2]
-/// [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2] [MQTT-3.14.2-2]
-/// [MQTT-3.14.2-3] [MQTT-3.14.2-4] [MQTT-3.15.2-2] [MQTT-3.15.2-3]: the broker explains itself by codes alone, whatever
-/// the client's maximum packet size is. The wire looks at every packet's properties.
+/// [MQTT-3.1.2-29] [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
+/// [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1]
+/// [MQTT-3.11.2-2] [MQTT-3.14.2-2] [MQTT-3.14.2-3] [MQTT-3.14.2-4] [MQTT-3.15.2-2] [MQTT-3.15.2-3]: the broker
+/// explains itself by codes alone, whatever the client's maximum packet size is. The wire looks at every
+/// packet's properties.
 #[test]
 fn neither_reason_strings_nor_user_properties() {
     let mut net = net(1);

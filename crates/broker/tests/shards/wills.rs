@@ -17,8 +17,8 @@ fn delayed(id: &str, delay_s: u32) -> Hello {
     v5(id).will(msg("w/x", "gone"), &[Property::WillDelayInterval(delay_s)])
 }
 
-/// [MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.14.4-3] [MQTT3-3.1.2-8]
-/// [MQTT3-3.1.2-10] [MQTT3-3.1.2-12] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17] [MQTT3-3.14.4-3]
+/// [MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.14.4-3]
+/// [MQTT3-3.1.2-8] [MQTT3-3.1.2-10] [MQTT3-3.1.2-12] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17] [MQTT3-3.14.4-3]
 #[test]
 fn sent_unless_the_client_says_goodbye() {
     for shards in SHARDS {
@@ -152,7 +152,8 @@ fn rights() {
     net.assert_empty();
 }
 
-/// [MQTT-3.1.3-10] Properties of the will go to the recipient in order, without the delay; its expiry runs from its sending.
+/// [MQTT-3.1.3-10] Properties of the will go to the recipient in order, without the delay; its expiry runs from
+/// its sending.
 #[test]
 fn properties_and_mount_point() {
     let mut settings = pondhawk_broker::Settings::default();

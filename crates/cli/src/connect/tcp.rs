@@ -9,8 +9,8 @@ use std::time::Duration;
 /// How long one address may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Connects to the first address of `host` that answers: a stream that is ordered and loses nothing. [MQTT-4.2-1]
-/// [MQTT3-7.1.2-1]
+/// Connects to the first address of `host` that answers: a stream that is ordered and loses nothing.
+/// [MQTT-4.2-1] [MQTT3-7.1.2-1]
 ///
 /// # Errors
 /// [`ConnectError::Lookup`] for an unknown name, else the last address's error.

@@ -48,7 +48,8 @@ fn lines_and_files() {
     assert_eq!(start(Maker::Ours, &subscriber, b"").wait(), ended(&input));
 }
 
-/// [MQTT-3.1.2-23] [MQTT3-3.1.2-4] A subscriber with a kept session that takes one message at a time misses none and sees none twice.
+/// [MQTT-3.1.2-23] [MQTT3-3.1.2-4] A subscriber with a kept session that takes one message at a time misses
+/// none and sees none twice.
 #[test]
 fn messages_that_are_not_printed_are_not_acknowledged() {
     let broker = Conf::open().start();

@@ -129,7 +129,8 @@ fn a_repeated_qos_2_publish_is_delivered_once(shards: usize) {
     }
 }
 
-// [MQTT-3.3.1-3] [MQTT-4.3.2-5] [MQTT3-3.3.1-3] [MQTT3-4.3.2-2]: after its PUBACK the same identifier is a new message, whatever DUP says.
+// [MQTT-3.3.1-3] [MQTT-4.3.2-5] [MQTT3-3.3.1-3] [MQTT3-4.3.2-2]: after its PUBACK the same identifier is a new
+// message, whatever DUP says.
 fn the_same_identifier_after_puback_is_a_new_message(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     let mut reader = Client::clean(&broker, V4, "reader");
@@ -169,8 +170,8 @@ fn a_packet_above_max_packet_size_is_refused() {
     }
 }
 
-// [MQTT-2.2.1-6] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT3-2.3.1-7] [MQTT3-3.10.4-4]
-// [MQTT3-3.10.4-5] [MQTT3-3.10.4-6]
+// [MQTT-2.2.1-6] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT3-2.3.1-7]
+// [MQTT3-3.10.4-4] [MQTT3-3.10.4-5] [MQTT3-3.10.4-6]
 fn unsubscribe_stops_delivery(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {

@@ -30,7 +30,8 @@ fn the_window_is_max_inflight_messages(shards: usize) {
     assert_eq!(reader.delivery().text(), "5");
 }
 
-// [MQTT-3.3.4-9] [MQTT-3.3.4-10] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.9.0-3]: the client's receive maximum limits the broker, and QoS 0 passes by.
+// [MQTT-3.3.4-9] [MQTT-3.3.4-10] [MQTT-4.9.0-1] [MQTT-4.9.0-2] [MQTT-4.9.0-3]: the client's receive maximum
+// limits the broker, and QoS 0 passes by.
 fn receive_maximum_of_the_client(shards: usize) {
     if !broker::ours() {
         return; // Mosquitto 2.0 sends one more.

@@ -68,7 +68,8 @@ fn a_publish_without_retain_changes_nothing(shards: usize) {
     late.expect_silence();
 }
 
-// [MQTT-3.8.4-4] [MQTT3-3.3.1-6] [MQTT3-3.8.4-3]: every SUBSCRIBE replays, also of a filter that the client has already.
+// [MQTT-3.8.4-4] [MQTT3-3.3.1-6] [MQTT3-3.8.4-3]: every SUBSCRIBE replays, also of a filter that the client has
+// already.
 fn resubscribing_replays(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     Client::clean(&broker, V4, "writer").publish_retained("again", "m", 1);

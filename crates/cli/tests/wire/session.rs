@@ -176,7 +176,8 @@ fn take_over_keeps_the_session_and_what_is_in_flight(shards: usize) {
     }
 }
 
-// [MQTT-3.3.1-1] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT3-3.3.1-1] [MQTT3-4.3.3-1] [MQTT3-4.4.0-1]: unacknowledged PUBLISH and PUBREL are sent again with their identifiers.
+// [MQTT-3.3.1-1] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT3-3.3.1-1] [MQTT3-4.3.3-1] [MQTT3-4.4.0-1]: unacknowledged
+// PUBLISH and PUBREL are sent again with their identifiers.
 fn unacknowledged_messages_are_sent_again(shards: usize) {
     let broker = Conf::open().shards(shards).start();
     for version in VERSIONS {

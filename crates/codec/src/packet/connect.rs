@@ -138,7 +138,8 @@ impl<'a> Connect<'a> {
         })
     }
 
-    /// Without a will its bits are 0. [MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT3-3.1.2-11] [MQTT3-3.1.2-13] [MQTT3-3.1.2-15]
+    /// Without a will its bits are 0. [MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT3-3.1.2-11] [MQTT3-3.1.2-13]
+    /// [MQTT3-3.1.2-15]
     fn flags(&self) -> u8 {
         let mut flags = 0;
         let mut set = |on: bool, bit: u8| flags |= if on { bit } else { 0 };

@@ -173,9 +173,10 @@ fn first_frame(bytes: &[u8]) -> Result<Frame<'_>, Kind> {
 
 /// [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.5-1] [MQTT-2.1.3-1] [MQTT-3.2.2-1] [MQTT-3.3.1-2] [MQTT-3.3.1-4]
 /// [MQTT-3.3.2-1] [MQTT-3.3.2-2] [MQTT-3.8.3-1] [MQTT-3.8.3-2] [MQTT-3.8.3-4] [MQTT-3.8.3-5] [MQTT-3.10.3-1]
-/// [MQTT-3.10.3-2] [MQTT-4.7.3-2] [MQTT3-1.5.3-1] [MQTT3-1.5.3-2] [MQTT3-2.2.2-2] [MQTT3-2.3.1-1] [MQTT3-3.3.1-2]
-/// [MQTT3-3.3.1-4] [MQTT3-3.3.2-1] [MQTT3-3.3.2-2] [MQTT3-3.8.3-1] [MQTT3-3.8.3-3] [MQTT3-3.8.3-4] [MQTT3-3.9.3-2]
-/// [MQTT3-3.10.3-1] [MQTT3-3.10.3-2] [MQTT3-4.7.3-2]: the names in the table say which row is of which.
+/// [MQTT-3.10.3-2] [MQTT-4.7.3-2] [MQTT3-1.5.3-1] [MQTT3-1.5.3-2] [MQTT3-2.2.2-2] [MQTT3-2.3.1-1]
+/// [MQTT3-3.3.1-2] [MQTT3-3.3.1-4] [MQTT3-3.3.2-1] [MQTT3-3.3.2-2] [MQTT3-3.8.3-1] [MQTT3-3.8.3-3]
+/// [MQTT3-3.8.3-4] [MQTT3-3.9.3-2] [MQTT3-3.10.3-1] [MQTT3-3.10.3-2] [MQTT3-4.7.3-2]: the names in the table
+/// say which row is of which.
 #[test]
 fn packets() {
     for vector in PACKETS {
@@ -208,9 +209,10 @@ fn answer(body: &[u8]) -> Answer {
 }
 
 /// [MQTT-3.1.2-1] [MQTT-3.1.2-2] [MQTT-3.1.2-3] [MQTT-3.1.2-11] [MQTT-3.1.2-12] [MQTT-3.1.2-13] [MQTT-3.1.2-16]
-/// [MQTT-3.1.2-17] [MQTT-3.1.3-4] [MQTT-3.1.3-11] [MQTT-3.1.3-12] [MQTT3-3.1.2-1] [MQTT3-3.1.2-2] [MQTT3-3.1.2-3]
-/// [MQTT3-3.1.2-11] [MQTT3-3.1.2-13] [MQTT3-3.1.2-14] [MQTT3-3.1.2-15] [MQTT3-3.1.2-18] [MQTT3-3.1.2-19]
-/// [MQTT3-3.1.2-20] [MQTT3-3.1.2-21] [MQTT3-3.1.2-22] [MQTT3-3.1.3-4] [MQTT3-3.1.3-10] [MQTT3-3.1.3-11]
+/// [MQTT-3.1.2-17] [MQTT-3.1.3-4] [MQTT-3.1.3-11] [MQTT-3.1.3-12] [MQTT3-3.1.2-1] [MQTT3-3.1.2-2]
+/// [MQTT3-3.1.2-3] [MQTT3-3.1.2-11] [MQTT3-3.1.2-13] [MQTT3-3.1.2-14] [MQTT3-3.1.2-15] [MQTT3-3.1.2-18]
+/// [MQTT3-3.1.2-19] [MQTT3-3.1.2-20] [MQTT3-3.1.2-21] [MQTT3-3.1.2-22] [MQTT3-3.1.3-4] [MQTT3-3.1.3-10]
+/// [MQTT3-3.1.3-11]
 #[test]
 fn connects() {
     use Answer::{Accepted, Malformed, ProtocolLevel, ProtocolName};

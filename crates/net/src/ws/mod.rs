@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Messages mean nothing here: MQTT packets need not align with frames, so the payloads of binary frames are
-//! one stream of bytes [MQTT-6.0.0-2] [MQTT3-6.0.0-2]. A declared length therefore never becomes an allocation; the codec
-//! behind it limits the packet's size.
+//! one stream of bytes [MQTT-6.0.0-2] [MQTT3-6.0.0-2]. A declared length therefore never becomes an allocation;
+//! the codec behind it limits the packet's size.
 //!
 //! A receiver that returns an error is done. What it has put into `mqtt` before still counts (a client may
 //! send its last PUBLISH and a Close in one write); what it has put into `reply` is to be sent before the
@@ -35,8 +35,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
-/// The sub-protocols under which MQTT is spoken, the preferred one first [MQTT-6.0.0-3] [MQTT3-6.0.0-3]. The second one is
-/// what clients of the 3.1 days ask for.
+/// The sub-protocols under which MQTT is spoken, the preferred one first [MQTT-6.0.0-3] [MQTT3-6.0.0-3]. The
+/// second one is what clients of the 3.1 days ask for.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
 /// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455, 4.2.2).

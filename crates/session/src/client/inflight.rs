@@ -129,8 +129,8 @@ impl Inflight {
         }
     }
 
-    /// The message is answered for, or given up: its identifier is free. [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.4.0-2]
-    /// [MQTT3-2.3.1-3] [MQTT3-4.3.2-1]
+    /// The message is answered for, or given up: its identifier is free. [MQTT-4.3.2-3] [MQTT-4.3.3-3]
+    /// [MQTT-4.4.0-2] [MQTT3-2.3.1-3] [MQTT3-4.3.2-1]
     pub(super) fn remove(&mut self, id: PacketId) {
         let Some(number) = self.by_id.remove(&id) else {
             return;

@@ -44,7 +44,8 @@
 //! # Invariants
 //! - Every `connect` is answered by exactly one [`Event::Disconnected`] in the end.
 //! - Messages of QoS 1 and 2 survive the connection: they are sent again, in order, with the same packet
-//!   identifier, until the server has answered for them. [MQTT-4.1.0-1] [MQTT-4.4.0-1] [MQTT3-4.1.0-1] [MQTT3-4.4.0-1]
+//!   identifier, until the server has answered for them. [MQTT-4.1.0-1] [MQTT-4.4.0-1] [MQTT3-4.1.0-1]
+//! [MQTT3-4.4.0-1]
 //! - Never more unanswered messages than the server's Receive Maximum, never a packet larger than its
 //!   Maximum Packet Size. [MQTT-3.3.4-7] [MQTT-3.2.2-15]
 //! - The server gets what it deserves: each rule that it can break has a [`Violation`], after which nothing
@@ -217,7 +218,8 @@ impl Client {
         self.end(Cause::Transport);
     }
 
-    /// Ends the connection, if there is one, keeping the session. [MQTT-3.1.2-23] [MQTT3-3.1.2-4] [MQTT3-4.1.0-2]
+    /// Ends the connection, if there is one, keeping the session. [MQTT-3.1.2-23] [MQTT3-3.1.2-4]
+    /// [MQTT3-4.1.0-2]
     fn end(&mut self, cause: Cause) {
         if self.state == State::Offline {
             return;
@@ -236,7 +238,8 @@ impl Client {
         }
     }
 
-    /// The next packet identifier that nothing uses. [MQTT-2.2.1-3] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT3-2.3.1-2]
+    /// The next packet identifier that nothing uses. [MQTT-2.2.1-3] [MQTT-4.3.2-1] [MQTT-4.3.3-1]
+    /// [MQTT3-2.3.1-2]
     fn next_id(&mut self) -> Result<PacketId, Refused> {
         for _ in 0..u16::MAX {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);

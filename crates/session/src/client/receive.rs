@@ -132,8 +132,8 @@ impl Client {
             properties: PropertiesBuf::from(publish.properties),
         };
         // Acknowledged by its QoS, whatever the application makes of it, in the order in which it came.
-        // [MQTT-3.3.4-1] [MQTT-4.5.0-2] [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT3-3.3.4-1] [MQTT3-4.5.0-2] [MQTT3-4.6.0-2]
-        // [MQTT3-4.6.0-3]
+        // [MQTT-3.3.4-1] [MQTT-4.5.0-2] [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT3-3.3.4-1] [MQTT3-4.5.0-2]
+        // [MQTT3-4.6.0-2] [MQTT3-4.6.0-3]
         let Some(id) = publish.packet_id else {
             self.events.push_back(Event::Message(message));
             return Ok(());
@@ -161,8 +161,8 @@ impl Client {
         Ok(())
     }
 
-    /// PUBREL: the message is ours now, once, however old it is. [MQTT-4.3.3-11] [MQTT-4.3.3-12] [MQTT-4.3.3-13]
-    /// [MQTT3-4.3.3-2]
+    /// PUBREL: the message is ours now, once, however old it is. [MQTT-4.3.3-11] [MQTT-4.3.3-12]
+    /// [MQTT-4.3.3-13] [MQTT3-4.3.3-2]
     fn handle_pubrel(&mut self, ack: &Ack<'_>, now: u64) {
         let id = ack.packet_id;
         self.trace_ack(PacketType::Pubrel, ack);

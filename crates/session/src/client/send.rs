@@ -385,8 +385,8 @@ impl Client {
 
     pub(super) fn write_ack(&mut self, packet_type: PacketType, id: PacketId, code: ReasonCode, now: u64) {
         self.trace(|| Trace::Sent(TracedPacket::Ack { packet_type, id, code }));
-        // With the identifier of the message [MQTT-2.2.1-5] [MQTT3-2.3.1-6], and without a reason string or user
-        // property that could be too much. [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
+        // With the identifier of the message [MQTT-2.2.1-5] [MQTT3-2.3.1-6], and without a reason string or
+        // user property that could be too much. [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
         // [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
         let ack = Ack::new(id, code);
         let packet = match packet_type {
@@ -426,7 +426,8 @@ impl Client {
         Ok(())
     }
 
-    /// Before CONNACK nothing but AUTH and DISCONNECT follows CONNECT. [MQTT-3.1.0-1] [MQTT-3.1.2-30] [MQTT3-3.1.0-1]
+    /// Before CONNACK nothing but AUTH and DISCONNECT follows CONNECT. [MQTT-3.1.0-1] [MQTT-3.1.2-30]
+    /// [MQTT3-3.1.0-1]
     fn need_online(&self) -> Result<(), Refused> {
         match self.state {
             State::Online => Ok(()),

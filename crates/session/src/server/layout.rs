@@ -96,8 +96,8 @@ impl Layouts {
         if self.slots[index].len == 0 {
             let start = self.frames.len();
             let header = PublishHeader {
-                // Whatever the publisher said: this is the first sending. [MQTT-3.3.1-3] [MQTT-4.3.1-1] [MQTT-4.3.2-2]
-                // [MQTT-4.3.3-2] [MQTT3-3.3.1-3] [MQTT3-4.3.1-1]
+                // Whatever the publisher said: this is the first sending. [MQTT-3.3.1-3] [MQTT-4.3.1-1]
+                // [MQTT-4.3.2-2] [MQTT-4.3.3-2] [MQTT3-3.3.1-3] [MQTT3-4.3.1-1]
                 dup: false,
                 qos: delivery.qos,
                 retain: delivery.retain,

@@ -30,8 +30,8 @@ pub struct Source {
 pub struct MessageRef<'a> {
     /// The topic name, with the listener's mount point in front.
     pub topic: &'a str,
-    /// The properties to pass on, in the publisher's order, without alias, expiry and subscription ids. [MQTT-3.3.2-4]
-    /// [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]
+    /// The properties to pass on, in the publisher's order, without alias, expiry and subscription ids.
+    /// [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]
     pub properties: &'a [u8],
     /// The payload.
     pub payload: &'a [u8],

@@ -224,8 +224,8 @@ impl Outbox {
         Offered::Queued(numbered.then_some(seq))
     }
 
-    /// The next thing to send, while fewer than `window` are in flight. [MQTT-3.3.4-9] `keep` says whether a message may
-    /// still go out (its second argument: it was sent before).
+    /// The next thing to send, while fewer than `window` are in flight. [MQTT-3.3.4-9] `keep` says whether a
+    /// message may still go out (its second argument: it was sent before).
     pub fn poll(
         &mut self,
         window: u16,

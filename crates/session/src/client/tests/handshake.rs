@@ -33,7 +33,8 @@ fn connect_says_what_the_options_say() {
     assert_eq!(wire.client.connect(0), Err(Refused::AlreadyConnected));
 }
 
-// [MQTT-3.1.3-4] [MQTT-3.1.3-12] [MQTT3-3.1.2-22] [MQTT3-3.1.3-4] [MQTT3-3.1.3-7] [MQTT3-3.1.3-10] [MQTT3-3.1.3-11]
+// [MQTT-3.1.3-4] [MQTT-3.1.3-12] [MQTT3-3.1.2-22] [MQTT3-3.1.3-4] [MQTT3-3.1.3-7] [MQTT3-3.1.3-10]
+// [MQTT3-3.1.3-11]
 #[test]
 fn connect_refuses_what_mqtt_has_not() {
     let try_connect = |options| {

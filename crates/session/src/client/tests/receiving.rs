@@ -81,8 +81,9 @@ fn acks(wire: &mut Wire) -> Vec<(PacketType, u16)> {
 }
 
 // [MQTT-2.2.1-5] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3]
-// [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-4.3.2-4] [MQTT-4.3.3-9] [MQTT-4.3.3-11] [MQTT-4.5.0-2] [MQTT-4.6.0-2] [MQTT-4.6.0-3]
-// [MQTT-4.6.0-4] [MQTT3-2.3.1-6] [MQTT3-4.3.2-2] [MQTT3-4.5.0-2] [MQTT3-4.6.0-2] [MQTT3-4.6.0-3] [MQTT3-4.6.0-4]
+// [MQTT-3.7.2-2] [MQTT-3.7.2-3] [MQTT-4.3.2-4] [MQTT-4.3.3-9] [MQTT-4.3.3-11] [MQTT-4.5.0-2] [MQTT-4.6.0-2]
+// [MQTT-4.6.0-3] [MQTT-4.6.0-4] [MQTT3-2.3.1-6] [MQTT3-4.3.2-2] [MQTT3-4.5.0-2] [MQTT3-4.6.0-2] [MQTT3-4.6.0-3]
+// [MQTT3-4.6.0-4]
 #[test]
 fn acknowledgements_repeat_the_identifier_and_keep_the_order() {
     for version in [V3, V5] {
