@@ -104,7 +104,7 @@ pub(crate) struct Conn {
     /// Bytes to be written, not yet taken by the driver.
     pub(crate) out: Vec<u8>,
     /// From each of these places on, `out` waits until the ticket is durable. Both ascend.
-    marks: VecDeque<(Ticket, usize)>,
+    marks: Option<Box<VecDeque<(Ticket, usize)>>>,
     /// Acknowledgements to it that wait for the store.
     pub(crate) waiting: u32,
     /// What its CONNACK waits for.
@@ -128,7 +128,7 @@ impl Conn {
             phase: Phase::Greeting,
             link: Link::new(Version::V311),
             out: Vec::new(),
-            marks: VecDeque::new(),
+            marks: None,
             waiting: 0,
             told_by: Ticket(0),
             backlog: 0,
@@ -150,32 +150,37 @@ impl Conn {
 
     /// Output from `at` on must wait for `ticket`; false if it would have to anyway.
     pub(crate) fn hold_from(&mut self, at: usize, ticket: Ticket) -> bool {
-        let new = self.marks.back().is_none_or(|(last, _)| *last < ticket);
+        let marks = self.marks.get_or_insert_default();
+        let new = marks.back().is_none_or(|(last, _)| *last < ticket);
         if new {
-            self.marks.push_back((ticket, at));
+            marks.push_back((ticket, at));
         }
         new
     }
 
     /// Takes the output that waits for nothing any more, given what is durable.
     pub(crate) fn take_out(&mut self, durable: Ticket) -> Vec<u8> {
-        while pop_due(&mut self.marks, durable).is_some() {}
-        let Some((_, at)) = self.marks.front().copied() else {
+        let Some(marks) = self.marks.as_mut() else {
             return core::mem::take(&mut self.out);
         };
-        let held = self.out.split_off(at);
-        for (_, place) in &mut self.marks {
+        while pop_due(marks, durable).is_some() {}
+        let Some((_, at)) = marks.front().copied() else {
+            self.marks = None;
+            return core::mem::take(&mut self.out);
+        };
+        for (_, place) in marks.iter_mut() {
             *place -= at;
         }
+        let held = self.out.split_off(at);
         core::mem::replace(&mut self.out, held)
     }
 
     /// Forgets output that waits: the connection ends before it may leave.
     pub(crate) fn forget_held(&mut self, durable: Ticket) {
-        if let Some((_, at)) = self.marks.iter().find(|(ticket, _)| *ticket > durable) {
+        let Some(marks) = self.marks.take() else { return };
+        if let Some((_, at)) = marks.iter().find(|(ticket, _)| *ticket > durable) {
             self.out.truncate(*at);
         }
-        self.marks.clear();
     }
 
     /// Marks output to be written.

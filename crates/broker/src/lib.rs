@@ -10,7 +10,9 @@
 //! [`Shard::open`], [`Shard::receive`] (any number), [`Shard::answer`] (for each question that was asked),
 //! [`Shard::written`] and [`Shard::writable`], [`Shard::closed`]. Independent of connections:
 //! [`Shard::mail`] (from other shards), [`Shard::durable`] (from the store), [`Shard::tick`],
-//! [`Shard::work`], [`Shard::reload`], [`Shard::publish_system`].
+//! [`Shard::work`], [`Shard::reload`], [`Shard::publish_system`]. Before all, where there is a store:
+//! [`Restored::resolve`] (also of an empty one), [`Restored::split`], [`Shard::restore`], and letters until
+//! [`Shard::is_restored`].
 //!
 //! # Invariants
 //! - A client identifier has at most one session, on its home shard ([`Homes`]), and a session at most one

@@ -257,9 +257,13 @@ impl<H: Host> Shard<H> {
         self.timers.deadline()
     }
 
-    /// Takes up new settings and asks the host for everybody's rights anew.
-    pub fn reload(&mut self, now: Millis, settings: Arc<Settings>) {
+    /// Takes up new settings and asks the host for everybody's rights anew. `persistent` stays what it was, since
+    /// the store knows all or nothing.
+    pub fn reload(&mut self, now: Millis, mut settings: Arc<Settings>) {
         self.now = now;
+        if settings.persistent != self.settings.persistent {
+            Arc::make_mut(&mut settings).persistent = self.settings.persistent;
+        }
         self.settings = settings;
         for (_, session) in self.sessions.iter_mut() {
             session.identity =

@@ -97,6 +97,17 @@ fn puback_waits_for_the_member_that_was_picked() {
     }
 }
 
+/// The store is that of the start.
+#[test]
+fn a_reload_does_not_change_what_is_kept() {
+    for kept in [false, true] {
+        let mut net = Net::new(2, 1, Settings { persistent: kept, ..Settings::default() });
+        net.reload(Settings { persistent: !kept, ..Settings::default() });
+        net.join(&v5("client").fresh(1000));
+        assert_eq!(!kinds(&mut net).is_empty(), kept);
+    }
+}
+
 #[test]
 fn what_promises_nothing_does_not_wait() {
     let mut net = persistent(2);
