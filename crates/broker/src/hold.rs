@@ -49,8 +49,7 @@ pub(crate) struct Holds {
     by_ticket: VecDeque<(Ticket, u32)>,
     /// Connections whose output has marks, by the ticket that lets some of it go.
     held: VecDeque<(Ticket, ConnId)>,
-    /// Clients whose session or will changed, by the ticket of that, until it is durable.
-    changes: VecDeque<(Ticket, Arc<str>)>,
+    /// Clients whose session or will changed, with the ticket of that, until it is durable.
     changed: BTreeMap<Arc<str>, Ticket>,
     /// All up to this one is durable.
     durable: Ticket,
@@ -106,7 +105,6 @@ impl Holds {
 
     /// The record behind `ticket` says that a session, or a will, begins, ends or changes.
     pub(crate) fn change(&mut self, client_id: Arc<str>, ticket: Ticket) {
-        self.changes.push_back((ticket, client_id.clone()));
         self.changed.insert(client_id, ticket);
     }
 
@@ -132,12 +130,12 @@ impl Holds {
     }
 
     fn set_durable(&mut self, ticket: Ticket) {
-        self.durable = self.durable.max(ticket);
-        while let Some((ticket, client_id)) = pop_due(&mut self.changes, self.durable) {
-            if self.changed.get(&client_id) == Some(&ticket) {
-                self.changed.remove(&client_id);
-            }
+        if ticket <= self.durable {
+            return;
         }
+        self.durable = ticket;
+        let durable = self.durable;
+        self.changed.retain(|_, ticket| *ticket > durable);
     }
 
     fn current_hold(&mut self) -> Option<&mut Hold> {

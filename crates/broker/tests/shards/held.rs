@@ -5,7 +5,7 @@ use crate::net::Net;
 use crate::wire::{Got, ack, disconnect, msg, unsubscribe, v5, v311};
 use pondhawk_broker::Settings;
 use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec, Pubrel};
-use pondhawk_codec::Version;
+use pondhawk_codec::{Property, Version};
 
 fn persistent(shards: u8) -> Net {
     let settings = Settings { persistent: true, ..Settings::default() };
@@ -71,7 +71,7 @@ fn connack_waits_for_what_it_says() {
 
     // The end of a session must not come undone either.
     stall(&mut net);
-    net.send(kept, &disconnect(Version::V5, 0, &[pondhawk_codec::Property::SessionExpiryInterval(0)]));
+    net.send(kept, &disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(0)]));
     let kept = net.greet(&v5("kept"));
     assert!(net.got(kept).is_empty());
     redeem(&mut net);
@@ -192,4 +192,28 @@ fn what_was_sent_and_is_forbidden_now_ends_with_pubrel() {
         assert_eq!(net.got(client), [Got::Ack(Pubrel, 1, 0)]);
         assert_eq!(net.counters().queued, 0);
     }
+}
+
+/// Such a PUBREL waits for its record like any other, also long after CONNACK.
+#[test]
+fn pubrel_without_pubrec_waits_too() {
+    let mut net = persistent(1);
+    let client = net.join(&v5("client").kept(1000).silent());
+    net.subscribe(client, &[("t", 2)]);
+    let publisher = net.join(&v5("publisher"));
+    for id in 1..=2 {
+        net.publish(publisher, &msg("t", "x").acked(2, id));
+    }
+    net.cut(client);
+    net.world.borrow_mut().deny("client", Right::Receive, "t");
+    let narrow = [Property::SessionExpiryInterval(1000), Property::ReceiveMaximum(1)];
+    let mut hello = v5("client").props(&narrow).silent();
+    hello.clean = false;
+    let client = net.join(&hello);
+    assert_eq!(net.got(client), [Got::Ack(Pubrel, 1, 0)]);
+    stall(&mut net);
+    net.ack(client, Pubcomp, 1);
+    assert!(net.got(client).is_empty());
+    redeem(&mut net);
+    assert_eq!(net.got(client), [Got::Ack(Pubrel, 2, 0)]);
 }

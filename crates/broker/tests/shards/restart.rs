@@ -283,3 +283,24 @@ fn a_shared_group_comes_back() {
         assert_eq!(acks(&net.got(publisher)), [1, 2, 3, 4, 5].map(|id| (Puback, id)));
     }
 }
+
+/// A retained message that has reached its home does not come over a newer one, though it was under way to the end.
+#[test]
+fn what_has_arrived_does_not_arrive_again() {
+    let mut net = persistent(8);
+    let publisher = net.join(&v5("publisher").kept(1000).silent());
+    let other = net.join(&v5("other"));
+    let topics: Vec<String> = (0..16).map(|n| format!("t/{n:02}")).collect();
+    for (id, topic) in (1..).zip(&topics) {
+        net.publish(publisher, &msg(topic, "older").acked(2, id).retained());
+    }
+    net.store_stalls = true;
+    for (id, topic) in (1..).zip(&topics) {
+        net.ack(publisher, Pubrel, id);
+        net.publish(other, &msg(topic, "newer").retained());
+    }
+    let mut net = restart(&mut net);
+    let client = net.join(&v5("client"));
+    net.subscribe(client, &[("t/#", 0)]);
+    assert_eq!(net.payloads(client), ["newer"; 16]);
+}
