@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a broker process under observation and MQTT peers that speak raw bytes.
 //!
-//! Nothing here uses the crates under test. The encoder ([`packet`]), the decoder ([`decode`]) and the
+//! Nothing here uses the crates under test, but for the language of [`hex`], which `pondhawk-conform` has for its
+//! vectors and which encodes by itself. The encoder ([`packet`]), the decoder ([`decode`]) and the
 //! WebSocket client ([`ws`]) are written a second time on purpose, so that a mistake in our codec cannot
 //! agree with itself. Every wait has a deadline; nothing sleeps for a fixed time.
 //!

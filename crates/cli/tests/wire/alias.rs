@@ -134,7 +134,7 @@ fn no_aliases_for_a_client_that_allows_none() {
     let mut writer = Client::clean(&broker, V4, "writer");
     for _ in 0..5 {
         writer.publish("t", "m", 0);
-        assert_eq!(reader.receive("t", "m").properties, []);
+        assert!(reader.receive("t", "m").properties.is_empty());
     }
 }
 

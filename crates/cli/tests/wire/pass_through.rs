@@ -36,7 +36,7 @@ fn properties_arrive_in_the_publishers_order(shards: usize) {
     old.receive("p", "m");
     // And nothing is invented for a message that has none.
     writer.publish("p", "bare", 1);
-    assert_eq!(reader.receive("p", "bare").properties, []);
+    assert!(reader.receive("p", "bare").properties.is_empty());
 }
 
 fn retained_messages_keep_theirs(shards: usize) {
