@@ -11,7 +11,7 @@ macro_rules! files {
 
 /// Every file, in the order of the report.
 const FILES: &[(&str, &str)] = files! {
-    "connect" "framing" "truncated" "properties" "text" "topics" "identifiers" "session" "publish" "subscribe" "retained" "wills" "shared" "limits"
+    "connect" "framing" "truncated" "properties" "text" "topics" "identifiers" "session" "publish" "subscribe" "retained" "wills" "shared" "limits" "mixed"
 };
 
 /// Rows that several files expand over.
@@ -30,7 +30,8 @@ pub struct Vector {
     pub versions: Vec<u8>,
     /// The statements that it proves: `MQTT3-…` of 3.1.1, `MQTT-…` of 5.0.
     pub rules: Vec<String>,
-    /// What the broker must offer: `retain`, `wildcard`, `shared`, `ids`, `qos1`, `qos2`, `alias`.
+    /// What the broker must offer: `retain`, `wildcard`, `shared`, `ids`, `qos1`, `qos2`, `alias`, `keepalive`,
+    /// `any-login`, `3.1`, `3.1.1`.
     pub needs: Vec<String>,
     /// Whether the standard leaves no choice but those in the script.
     pub must: bool,

@@ -70,6 +70,9 @@ struct Player<'a, T: Transport> {
     transport: &'a mut T,
     scope: Scope,
     peers: BTreeMap<String, Peer<T::Link>>,
+    /// The vector's protocol level, and those of connections that speak another one.
+    version: u8,
+    versions: BTreeMap<String, u8>,
     transcript: Vec<Said>,
     /// The connection on which the last line sent whole packets, if it sent.
     sent_last: Option<String>,
@@ -92,6 +95,8 @@ pub(crate) fn play<T: Transport>(transport: &mut T, part: Part<'_>) -> Result<Pl
         transport,
         scope,
         peers: BTreeMap::new(),
+        version: part.version,
+        versions: BTreeMap::new(),
         transcript: Vec::new(),
         sent_last: None,
         barriers: 0,
@@ -131,7 +136,12 @@ impl<T: Transport> Player<'_, T> {
         if !matches!(act, Act::Expect(_)) {
             self.sent_last = None;
         }
+        self.speak_as(link);
         match act {
+            Act::Speak(version) => {
+                self.versions.insert(link.clone(), *version);
+                Ok(())
+            }
             Act::Open => self.open(link),
             Act::Connect { resume, present, properties } => self.connect(link, *resume, *present, properties),
             Act::Send(text) => {
@@ -166,6 +176,11 @@ impl<T: Transport> Player<'_, T> {
         }
     }
 
+    /// From now on bytes are read and written in this connection's version.
+    fn speak_as(&mut self, link: &str) {
+        self.scope.version = self.versions.get(link).copied().unwrap_or(self.version);
+    }
+
     fn judge(&mut self, link: &str, expectation: &Expectation) -> Result<(), Stop> {
         match self.expect(link, expectation)? {
             Met::Ours => Ok(()),
@@ -186,7 +201,10 @@ impl<T: Transport> Player<'_, T> {
             }
         }
         match lucky[..] {
-            [link] => self.judge(link, expectation),
+            [link] => {
+                self.speak_as(link);
+                self.judge(link, expectation)
+            }
             _ => Err(Stop::Difference(Difference {
                 expected: format!("{} on one of {}", expectation.text, links.join(", ")),
                 got: format!("something on {} of them", lucky.len()),

@@ -4,7 +4,7 @@ use crate::bytes::{Scope, parse};
 use crate::packet::{decode, number};
 use crate::peer::{Next, Peer};
 use crate::play::Failure;
-use crate::run::Setup;
+use crate::run::{Setup, version_name};
 use crate::transport::{Link, Transport};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -56,6 +56,10 @@ pub fn probe<T: Transport>(transport: &mut T, setup: &Setup) -> Result<Abilities
                 refusals.push(format!("MQTT level {version}: no CONNACK"))
             }
         }
+    }
+    for version in [3, 4].into_iter().filter(|version| !abilities.versions.contains(version)) {
+        let why = format!("it does not take MQTT {}", version_name(version));
+        abilities.lacks.insert(version_name(version).to_owned(), why);
     }
     if setup.login.is_some() || !lets_anybody_in(transport, setup, &abilities)? {
         let why = "it does not take every user name, or was asked with one";

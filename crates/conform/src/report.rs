@@ -7,7 +7,7 @@ use crate::probe::Abilities;
 use crate::rules::rule;
 use crate::run::{Trial, version_name};
 use crate::verdict::{Played, Said, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 /// A run: who was asked, and how each trial went.
@@ -49,7 +49,10 @@ impl Report<'_> {
     fn write(&self, out: &mut String, detail: Detail) -> fmt::Result {
         let versions: Vec<&str> =
             self.abilities.versions.iter().map(|version| version_name(*version)).collect();
-        writeln!(out, "{}: {} vectors, MQTT {}\n", self.target, self.results.len(), versions.join(", "))?;
+        let vectors: BTreeSet<_> =
+            self.results.iter().map(|(trial, _)| (trial.vector.section, &trial.vector.name)).collect();
+        let (trials, vectors, versions) = (self.results.len(), vectors.len(), versions.join(", "));
+        writeln!(out, "{}: {trials} trials of {vectors} vectors, MQTT {versions}\n", self.target)?;
         self.write_table(out)?;
         self.write_group(out, Verdict::Breaks, "What breaks the standard", detail)?;
         let title = "What the standard permits and Pondhawk does otherwise";
@@ -58,8 +61,8 @@ impl Report<'_> {
         let broken = self.count(Verdict::Breaks);
         let judged = self.results.len() - self.count(Verdict::Skipped);
         match broken {
-            0 => writeln!(out, "\nNothing of {judged} breaks the standard."),
-            _ => writeln!(out, "\n{broken} of {judged} break the standard."),
+            0 => writeln!(out, "\nNone of {judged} trials breaks the standard."),
+            _ => writeln!(out, "\n{broken} of {judged} trials break the standard."),
         }
     }
 

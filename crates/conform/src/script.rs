@@ -1,6 +1,7 @@
 //! A vector's script, line by line.
 //!
 //! ```text
+//! [VERSIONS|] NAME speaks LEVEL         from now on this connection is of another version than the vector's
 //! [VERSIONS|] NAME open                 a connection without CONNECT
 //! [VERSIONS|] NAME connect [PROPERTIES] a clean session; CONNACK 0 must follow
 //! [VERSIONS|] NAME resume [present|fresh] [PROPERTIES]   a session that is kept; CONNACK 0 must follow
@@ -31,6 +32,8 @@ pub(crate) struct Step {
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Open,
+    /// The protocol level of this connection.
+    Speak(u8),
     /// CONNECT with these properties.
     Connect {
         resume: bool,
@@ -78,6 +81,12 @@ fn read_line(line: &str) -> Result<Step, Mistake> {
     }
     let act = match verb {
         "open" => Act::Open,
+        "speaks" => match rest {
+            "3" => Act::Speak(3),
+            "4" => Act::Speak(4),
+            "5" => Act::Speak(5),
+            _ => return Err(Mistake::new(format!("a protocol level expected: {line:?}"))),
+        },
         "connect" => Act::Connect { resume: false, present: None, properties: rest.to_owned() },
         "resume" => {
             let (word, properties) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -16,7 +16,7 @@ fn every_vector_passes(shards: usize) {
     let output = conform(&format!("127.0.0.1:{}", broker.port()), &["--strict"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.ends_with("break the standard.\n") || text.contains("\nNothing of 3"), "{text}");
+    assert!(text.contains("\nNone of 3"), "three thousand were judged: {text}");
     let clean = sys.until(10 * SECOND, |sys| COUNTS.map(|topic| sys.number(topic)) == before);
     assert!(clean, "{COUNTS:?} were {before:?} and are {:?}", COUNTS.map(|topic| sys.number(topic)));
 }

@@ -27,6 +27,7 @@ impl<T: Transport> Player<'_, T> {
 
     fn ask_all_threads(&mut self, link: &str) -> Result<(), Stop> {
         self.barriers += 1;
+        self.speak_as(link);
         let filter = sized(format!("{}/~{}", self.scope.prefix, self.barriers));
         let properties: &[u8] = if self.scope.version == 5 { &[0] } else { &[] };
         self.ask(link, &packet(0x82, [&ID, properties, &filter, &[0]].concat()), 0x90)?;

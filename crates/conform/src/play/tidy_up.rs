@@ -46,6 +46,7 @@ impl<T: Transport> Player<'_, T> {
         if self.kept.is_empty() && self.retained.is_empty() {
             return;
         }
+        self.scope.version = self.version;
         self.kept.insert(format!("{}zz", self.scope.prefix));
         let (clients, topics) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.retained));
         let properties: &[u8] = if self.scope.version == 5 { &[0] } else { &[] };
