@@ -55,6 +55,11 @@ impl Verdict {
         }
     }
 
+    /// Of a broker that these expectations were not made for.
+    fn word_of_other(self) -> &'static str {
+        if self == Self::Failed { "differs" } else { self.word() }
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Withstood => "ok",
@@ -152,7 +157,7 @@ pub fn text(rows: &[Row], compared: bool) -> String {
     );
     for row in rows.iter().filter(|row| row.played()) {
         let figure = |index: usize| row.signs.get(index).map_or("", |sign| sign.text.as_str());
-        let theirs = other(row.theirs.map_or("", Verdict::word));
+        let theirs = other(row.theirs.map_or("", Verdict::word_of_other));
         let _ = writeln!(
             text,
             "{:<5}{:<7}{theirs}{:<9} {:>8} {:<26} {}",
@@ -197,7 +202,7 @@ pub fn json(rows: &[Row]) -> String {
             quoted(&row.number),
             quoted(&row.what),
             quoted(row.ours.word()),
-            optional(row.theirs.map(Verdict::word)),
+            optional(row.theirs.map(Verdict::word_of_other)),
             optional(row.absent.as_deref()),
             signs.join(",")
         )

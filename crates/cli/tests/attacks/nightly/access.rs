@@ -219,14 +219,14 @@ fn fight(broker: &Broker, fighter: usize, round: usize) {
     let will = Publish::new(V5, "wills", format!("{fighter}/{round}"));
     let connect = Connect::new(V5, "contested").will(will);
     let mut client = Client::raw(broker, V5);
-    client.send(if round % 2 == 0 { connect } else { connect.durable() }.bytes());
+    client.send(if round.is_multiple_of(2) { connect } else { connect.durable() }.bytes());
     client.send(Subscribe::new(V5, 1, "contested", 1).bytes());
     client.send(Publish::new(V5, "elsewhere", "m").qos(1, 2).bytes());
     while let Some(frame) = client.frame_within(10 * SECOND) {
         if frame[0] == 0xE0 {
             assert_eq!(decode::reason(&frame), Some(0x8E), "taken over");
         }
-        if frame[0] == PUBACK && round % 3 == 0 {
+        if frame[0] == PUBACK && round.is_multiple_of(3) {
             return client.disconnect_or_lose();
         }
         if frame[0] == PUBACK {
