@@ -1,7 +1,7 @@
 //! From a plan to running threads: listeners are opened, mailboxes are tied together, each shard gets its
 //! thread.
 
-use crate::pump::{Ask, Control, Door, Letter, Parts, Pump, Ruled, Store, Transport};
+use crate::pump::{Ask, Control, Door, Legacy, Letter, Parts, Pump, Ruled, Store, Transport};
 use mio::{Poll, Token, Waker};
 use pondhawk_broker::{Homes, Settings, ShardId};
 use pondhawk_net::listener;
@@ -127,6 +127,12 @@ impl<R: Send + 'static> Board<R> {
         Ok(board)
     }
 
+    /// What wakes each shard.
+    #[must_use]
+    pub fn wakers(&self) -> Vec<Arc<Waker>> {
+        self.places.iter().map(|(_, waker, _)| waker.clone()).collect()
+    }
+
     /// A way to reach each shard from outside.
     #[must_use]
     pub fn senders(&self) -> Vec<Sender<Letter<R>>> {
@@ -146,13 +152,23 @@ pub struct Common {
     pub epoch: Instant,
 }
 
+/// What one shard has for itself.
+pub struct Own<H> {
+    /// Its surroundings.
+    pub host: H,
+    /// Where its records go.
+    pub store: Box<dyn Store>,
+    /// What it takes over from the last process.
+    pub legacy: Option<Legacy>,
+}
+
 /// Running shards.
 pub struct Shards<R> {
     senders: Vec<Sender<Letter<R>>>,
     threads: Vec<JoinHandle<io::Result<()>>>,
 }
 
-/// Starts a thread for each shard; `make` gives each its host and store.
+/// Starts a thread for each shard; `make` gives each what it has for itself.
 ///
 /// # Errors
 /// If a thread or a registration is refused by the system.
@@ -160,7 +176,7 @@ pub fn start<H>(
     board: Board<H::Rules>,
     doors: Doors,
     common: &Common,
-    mut make: impl FnMut(ShardId) -> (H, Box<dyn Store>),
+    mut make: impl FnMut(ShardId) -> Own<H>,
 ) -> io::Result<Shards<H::Rules>>
 where
     H: Ruled + Send + 'static,
@@ -170,7 +186,7 @@ where
     let mut threads = Vec::new();
     for (index, ((poll, waker, inbox), doors)) in board.places.into_iter().zip(doors.by_shard).enumerate() {
         let id = ShardId(index as u8);
-        let (host, store) = make(id);
+        let Own { host, store, legacy } = make(id);
         let relief = |sender: &Sender<_>| sender.clone().with_relief(waker.clone() as Arc<dyn Wake>);
         let pump = Pump::new(Parts {
             id,
@@ -184,6 +200,7 @@ where
             doors,
             ask: common.ask.clone(),
             store,
+            legacy,
             epoch: common.epoch,
         })?;
         let thread = std::thread::Builder::new().name(format!("shard-{index}"));

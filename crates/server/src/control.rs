@@ -4,6 +4,7 @@
 use crate::access::{EXIT_AUTH, Rules, Slots};
 use crate::authenticator::Authenticator;
 use crate::boot::Shards;
+use crate::durable::{self, StoreThread};
 use crate::logging::{Class, Log};
 use crate::process::{self, PidFile, Signal, Signals};
 use crate::pump::{self, Report};
@@ -34,6 +35,8 @@ pub(crate) struct Running {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) shard_count: u8,
+    /// Ends behind the shards.
+    pub(crate) store: Option<StoreThread>,
     /// Removed at the end.
     pub(crate) _pid_file: Option<PidFile>,
 }
@@ -93,7 +96,10 @@ impl Control {
     }
 
     fn stop(self) -> Result<(), StartError> {
-        if self.shards.stop() {
+        let stopped = self.shards.stop();
+        // Behind the shards: what they did last is kept too.
+        let kept = self.running.store.is_none_or(|store| store.close().is_some());
+        if stopped && kept {
             return Ok(());
         }
         Err(StartError::new(exit::FAILED, "Error: a shard failed while stopping.", None))
@@ -109,7 +115,7 @@ impl Control {
                 }
             }
             Signal::Save => {
-                let text = "Nothing to save: persistence is off.";
+                let text = durable::save_text(&self.running.config);
                 self.running.log.write(Class::Information, text);
             }
             Signal::DumpTree => self.dump_tree(),
@@ -244,7 +250,10 @@ impl Control {
             );
         }
         let rules = Arc::new(rules);
-        let settings = Arc::new(translate::settings(&reload.config));
+        let mut settings = translate::settings(&reload.config);
+        // The store is opened at the start alone.
+        settings.persistent = running.store.is_some();
+        let settings = Arc::new(settings);
         running.authenticator.set_rules(rules.clone());
         running.authenticator.set_policy(translate::login_policy(&reload.config));
         running.slots.reload(&reload.config);

@@ -16,6 +16,7 @@ pub mod authenticator;
 pub mod banner;
 pub mod boot;
 mod control;
+mod durable;
 pub mod logging;
 pub mod process;
 pub mod pump;

@@ -6,7 +6,7 @@ use crate::control::Control;
 use crate::logging::Class;
 use crate::process::{self, Background, Daemonized, Signals};
 use crate::start::{self, Wiring};
-use pondhawk_config::{BrokerArgs, BrokerCommand, Capabilities, Config, ConfigError, SystemHost};
+use pondhawk_config::{BrokerArgs, BrokerCommand, Capabilities, Capability, Config, ConfigError, SystemHost};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use std::sync::Arc;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Its name in the log.
 pub const PROGRAM: &str = "pondhawk";
+
+/// What this build can do beyond plain MQTT.
+const CAPABILITIES: Capabilities = Capabilities::NONE.with(Capability::Persistence);
 
 /// Exit codes that Mosquitto's users know.
 pub mod exit {
@@ -99,7 +102,7 @@ fn test_config(args: &BrokerArgs) -> Result<(), StartError> {
     for warning in &config.warnings {
         eprintln!("{warning}");
     }
-    for missing in pondhawk_config::unsupported(&config, Capabilities::NONE) {
+    for missing in pondhawk_config::unsupported(&config, CAPABILITIES) {
         eprintln!("Warning: {missing} The broker will refuse to start with it; {}.", missing.remedy());
     }
     println!("Configuration file is OK.");
@@ -109,7 +112,7 @@ fn test_config(args: &BrokerArgs) -> Result<(), StartError> {
 /// Reads the configuration and makes sure that this build can do all that it asks for.
 pub(crate) fn load_config(args: &BrokerArgs) -> Result<Config, StartError> {
     let config = pondhawk_config::load(args, &SystemHost)?;
-    let missing = pondhawk_config::unsupported(&config, Capabilities::NONE);
+    let missing = pondhawk_config::unsupported(&config, CAPABILITIES);
     if let Some(first) = missing.first() {
         let mut error = StartError::new(exit::INVALID, format!("Error: {first}"), None);
         error.lines.extend(missing.iter().skip(1).map(|more| format!("Error: {more}")));

@@ -5,18 +5,21 @@
 use crate::access::{EXIT_AUTH, Rules, ShardHost, Slots};
 use crate::authenticator::{AuthMethod, Authenticator};
 use crate::banner;
-use crate::boot::{self, Board, Common, Doors, OnAccept, Shards};
+use crate::boot::{self, Board, Common, Doors, OnAccept, Own, Shards};
 use crate::control::Running;
+use crate::durable::{self, Share, StoreThread};
 use crate::logging::{Class, Log};
 use crate::process::PidFile;
-use crate::pump::{Control, Letter, NullStore, Store};
+use crate::pump::{Control, Legacy, Letter, NullStore};
 use crate::run::{PROGRAM, StartError, VERSION, exit};
 use crate::translate;
+use mio::Waker;
 use pondhawk_broker::{Homes, ShardId};
 use pondhawk_config::{BrokerArgs, Config};
 use pondhawk_net::Sender;
+use pondhawk_store::Wake;
 use std::fs::File;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Instant;
 
 type Senders = Vec<Sender<Letter<Arc<Rules>>>>;
@@ -149,7 +152,7 @@ pub(crate) fn start(
     let senders = board.senders();
     let authenticator = start_authenticator((&config, &rules), wiring.methods.clone(), senders.clone())?;
     let slots = Arc::new(Slots::new(&config));
-    let shards =
+    let (shards, store) =
         start_shards((board, taken.doors), (&config, shard_count), (&rules, &slots), (log, &authenticator))?;
     // Set once, here.
     let _set = wiring.senders.set(senders);
@@ -161,6 +164,7 @@ pub(crate) fn start(
         authenticator,
         slots,
         shard_count,
+        store,
         _pid_file: taken.pid_file,
     };
     Ok((running, shards))
@@ -189,7 +193,7 @@ fn start_shards(
     (config, shard_count): (&Config, u8),
     (rules, slots): (&Arc<Rules>, &Arc<Slots>),
     (log, authenticator): (&Log, &Arc<Authenticator>),
-) -> Result<Shards<Arc<Rules>>, StartError> {
+) -> Result<(Shards<Arc<Rules>>, Option<StoreThread>), StartError> {
     let ask = authenticator.clone();
     let mut key = [0; 8];
     getrandom::fill(&mut key).map_err(StartError::failed)?;
@@ -201,10 +205,51 @@ fn start_shards(
     };
     let host = |_| ShardHost::new(rules.clone(), slots.clone(), log.clone());
     let hosts = (0..shard_count).map(host).collect::<Result<Vec<_>, _>>().map_err(StartError::failed)?;
+    let start = durable::Start {
+        config,
+        settings: &common.settings,
+        homes: common.homes,
+        epoch: common.epoch,
+        host: hosts.first().expect("there is a shard"),
+        log,
+    };
+    let wake = |waker: Arc<Waker>| {
+        // A shard that is gone needs no waking.
+        Box::new(move || waker.wake().unwrap_or_default()) as Wake
+    };
+    let durable = durable::start(&start, board.wakers().into_iter().map(wake).collect())?;
+    let (store, shares) = durable.unzip();
+    let mut shares = shares.unwrap_or_default().into_iter();
     let mut hosts = hosts.into_iter();
-    boot::start(board, doors, &common, |_shard| {
+    let (done, taken_over) = mpsc::channel();
+    let shards = boot::start(board, doors, &common, |_shard| {
         let host = hosts.next().expect("there is a host for each shard");
-        (host, Box::new(NullStore::default()) as Box<dyn Store>)
+        match shares.next() {
+            Some(Share { store, restored }) => {
+                Own { host, store, legacy: Some(Legacy { part: restored, done: done.clone() }) }
+            }
+            None => Own { host, store: Box::new(NullStore::default()), legacy: None },
+        }
     })
-    .map_err(StartError::failed)
+    .map_err(StartError::failed)?;
+    drop(done);
+    if store.is_some() {
+        open_doors(&shards, &taken_over, shard_count)?;
+    }
+    Ok((shards, store))
+}
+
+/// Lets clients in once every shard knows what the others have taken over.
+fn open_doors(
+    shards: &Shards<Arc<Rules>>,
+    taken_over: &mpsc::Receiver<()>,
+    shard_count: u8,
+) -> Result<(), StartError> {
+    for _ in 0..shard_count {
+        taken_over
+            .recv()
+            .map_err(|_| StartError::failed("a shard stopped before it had taken over what was stored"))?;
+    }
+    shards.tell(|| Control::Open);
+    Ok(())
 }

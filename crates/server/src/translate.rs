@@ -4,6 +4,7 @@
 //! [`crate::boot`]. Both are in the order of the configuration's listeners: their index is the listener's number.
 
 use crate::boot::Entrance;
+use crate::durable;
 use crate::pump::Transport;
 use pondhawk_auth::LoginPolicy;
 use pondhawk_broker::{Homes, ListenerSettings, Settings};
@@ -57,7 +58,7 @@ pub fn settings(config: &Config) -> Settings {
         allow_session_transfer: mqtt.allow_session_transfer,
         refused_filters: mqtt.refuse_subscribe.iter().map(|filter| filter.as_str().into()).collect(),
         connect_timeout_ms: u64::try_from(limits.connect_timeout.as_millis()).unwrap_or(u64::MAX),
-        persistent: config.persistence.enabled,
+        persistent: durable::is_wanted(config),
         listeners: config.listeners.iter().map(listener).collect(),
         ..Settings::default()
     };

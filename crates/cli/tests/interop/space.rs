@@ -25,6 +25,7 @@ mount --bind "$1/etc" /etc/mosquitto
 mount -t tmpfs tmpfs /run
 mkdir -m 777 /run/mosquitto
 mount --bind "$1/log" /var/log/mosquitto
+mount --bind "$1/lib" /var/lib/mosquitto
 echo ready
 exec cat
 "#;
@@ -62,7 +63,7 @@ impl Space {
             return not_permitted(&permitted(ways[1].0).stderr);
         };
         let folder = TempDir::new().expect("a temporary directory");
-        for name in ["etc", "etc/conf.d", "log"] {
+        for name in ["etc", "etc/conf.d", "lib", "log"] {
             make_folder(&folder.path().join(name));
         }
         std::fs::write(folder.path().join("hosts"), HOSTS).expect("a writable folder");

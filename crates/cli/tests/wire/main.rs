@@ -37,6 +37,7 @@ mod access;
 mod alias;
 mod conform;
 mod connect;
+mod durable;
 mod expiry;
 mod flow;
 mod inflight;

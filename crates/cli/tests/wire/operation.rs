@@ -78,8 +78,7 @@ fn what_this_build_cannot_do_is_refused_and_never_ignored() {
     if !broker::ours() {
         return;
     }
-    let rows =
-        ["certfile /nonexistent/cert.pem", "persistence true", "connection bridge", "plugin /lib/x.so"];
+    let rows = ["certfile /nonexistent/cert.pem", "connection bridge", "plugin /lib/x.so"];
     for line in rows {
         let conf = Conf::open().line(line);
         let conf = if line.starts_with("connection") {

@@ -23,21 +23,21 @@ pub(super) static ROWS: &[Directive] = &[
     row("persistence_file", "NAME")
         .default("mosquitto.db")
         .text(|d, v| d.config.persistence.file = v.into())
-        .doc("The name of the file that they are kept in."),
+        .doc("The name of Mosquitto's file. No effect: records are kept in the folder `pondhawk-store`."),
     row("persistence_location", "DIR")
         .without("the current directory")
         .text(|d, v| d.config.persistence.location = Some(v.into()))
-        .doc("Its directory. The environment variable `MOSQUITTO_PERSISTENCE_LOCATION` overrides it."),
+        .doc("The directory of the store. The environment variable `MOSQUITTO_PERSISTENCE_LOCATION` overrides it."),
     row("autosave_interval", "SECONDS")
         .default("1800")
         .int(i64::MIN, MAX_U32, |d, v| {
             d.config.persistence.autosave_interval = fitted(v.max(0));
         })
-        .doc("How often everything is written to the file. 0 writes it at the end and at SIGUSR1 only."),
+        .doc("No effect: what is acknowledged is written before, see `persistence_durability`."),
     row("autosave_on_changes", "BOOL")
         .default("false")
         .bool(|d, v| d.config.persistence.autosave_on_changes = v)
-        .doc("Makes `autosave_interval` a number of changes instead of seconds."),
+        .doc("No effect, as `autosave_interval`."),
     row("persistence_durability", "group | interval MS | none")
         .default("group")
         .custom(durability)

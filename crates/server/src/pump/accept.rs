@@ -89,7 +89,7 @@ impl Door {
 
 impl<H: Ruled> Pump<H> {
     pub(super) fn accept_ready(&mut self, now: Millis) {
-        if self.accept_again.is_some_and(|again| now < again) {
+        if !self.is_open || self.accept_again.is_some_and(|again| now < again) {
             return;
         }
         if self.accept_again.take().is_some() {

@@ -46,6 +46,8 @@ pub enum Control<R> {
     Describe(mpsc::Sender<String>),
     /// Remove expired retained messages.
     Sweep,
+    /// Every shard has what it takes over: let clients in.
+    Open,
     /// Disconnect everybody, tell when that is done, and end.
     Shutdown,
 }

@@ -23,11 +23,11 @@ pub use store::{NullStore, Store};
 
 use mio::{Events, Poll, Token, Waker};
 use peer::Peer;
-use pondhawk_broker::{Effects, Homes, Host, Mail, Millis, Question, Settings, Shard, ShardId};
+use pondhawk_broker::{Effects, Homes, Host, Mail, Millis, Question, Restored, Settings, Shard, ShardId};
 use pondhawk_net::{Pressure, Receiver, Sender};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// Bytes that one read takes at the most.
@@ -74,8 +74,18 @@ pub struct Parts<H: Ruled> {
     pub ask: Ask,
     /// Where records go.
     pub store: Box<dyn Store>,
+    /// What it takes over from the last process. Then no client is let in before [`Control::Open`].
+    pub legacy: Option<Legacy>,
     /// The moment that all pumps count time from.
     pub epoch: Instant,
+}
+
+/// What a shard takes over before its first client.
+pub struct Legacy {
+    /// Its part.
+    pub part: Restored,
+    /// Hears when the other shards know of it.
+    pub done: mpsc::Sender<()>,
 }
 
 /// One shard's thread.
@@ -108,6 +118,11 @@ pub struct Pump<H: Ruled> {
     scratch: Box<[u8]>,
     ask: Ask,
     store: Box<dyn Store>,
+    legacy: Option<Restored>,
+    /// Hears when that has been taken over.
+    taken_over: Option<mpsc::Sender<()>>,
+    /// Clients are let in.
+    is_open: bool,
     epoch: Instant,
     report: Report,
     stopping: bool,
@@ -124,6 +139,7 @@ impl<H: Ruled> Pump<H> {
             door.register(parts.poll.registry(), Token(DOORS - index))?;
         }
         let shards = parts.outboxes.len();
+        let (legacy, taken_over) = parts.legacy.map(|legacy| (legacy.part, legacy.done)).unzip();
         Ok(Pump {
             id: parts.id,
             homes: parts.homes,
@@ -149,6 +165,9 @@ impl<H: Ruled> Pump<H> {
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             ask: parts.ask,
             store: parts.store,
+            is_open: legacy.is_none(),
+            legacy,
+            taken_over,
             epoch: parts.epoch,
             report: Report::default(),
             stopping: false,
@@ -161,6 +180,7 @@ impl<H: Ruled> Pump<H> {
     /// If waiting for readiness fails, which no program recovers from.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
+        self.take_over();
         loop {
             let timeout = self.timeout();
             if let Err(error) = self.poll.poll(&mut events, timeout)
@@ -176,10 +196,31 @@ impl<H: Ruled> Pump<H> {
             self.read_ready(now);
             self.pass_time(now);
             self.carry_out();
+            self.tell_taken_over();
             if self.stopping {
                 return Ok(());
             }
             self.report.turn_max_us = self.report.turn_max_us.max(begun.elapsed().as_micros() as u64);
+        }
+    }
+
+    /// Takes over what the last process has left.
+    fn take_over(&mut self) {
+        if let Some(part) = self.legacy.take() {
+            let now = self.now();
+            self.shard.restore(now, part, &mut self.fx);
+            self.carry_out();
+            self.tell_taken_over();
+        }
+    }
+
+    fn tell_taken_over(&mut self) {
+        if self.taken_over.is_some()
+            && self.shard.is_restored()
+            && let Some(done) = self.taken_over.take()
+        {
+            // Whoever started the shards may have given up.
+            let _unheard = done.send(());
         }
     }
 
@@ -190,12 +231,12 @@ impl<H: Ruled> Pump<H> {
 
     fn timeout(&mut self) -> Option<Duration> {
         let pressed = self.is_pressed();
-        let busy = !pressed && (!self.ready.is_empty() || self.doors_ready.contains(&true));
+        let busy = !pressed && (!self.ready.is_empty() || self.is_open && self.doors_ready.contains(&true));
         if busy || self.shard.has_work() || !self.inbox.may_sleep() {
             return Some(Duration::ZERO);
         }
         let deadlines = [
-            self.shard.deadline(),
+            self.shard.deadline().filter(|_| self.is_open),
             self.greetings.front().map(|greeting| greeting.0),
             self.lingering.front().map(|peer| peer.0),
             self.accept_again,
@@ -291,6 +332,7 @@ impl<H: Ruled> Pump<H> {
                 let _unheard = to.send(text);
             }
             Control::Sweep => self.shard.sweep_retained(),
+            Control::Open => self.is_open = true,
             Control::Shutdown => {
                 self.doors.clear();
                 self.doors_ready.clear();
@@ -301,7 +343,8 @@ impl<H: Ruled> Pump<H> {
     }
 
     fn pass_time(&mut self, now: Millis) {
-        if self.shard.deadline().is_some_and(|deadline| deadline <= now) {
+        // Before all shards have their sessions, a will would miss some.
+        if self.is_open && self.shard.deadline().is_some_and(|deadline| deadline <= now) {
             self.shard.tick(now, &mut self.fx);
         }
         if self.shard.has_work() {

@@ -1,0 +1,178 @@
+//! What outlives the process: the store is opened before the shards run, what it has is brought to the moment of the
+//! start and parted among them, and a thread keeps their records.
+
+use crate::access::ShardHost;
+use crate::logging::{Class, Log};
+use crate::pump::Store;
+use crate::run::{StartError, exit};
+use pondhawk_broker::{Homes, Persist, Restart, Restored, Settings, ShardId, Ticket};
+use pondhawk_config::{Config, Durability};
+use pondhawk_store::disk::{self, DiskEngine, Opened};
+use pondhawk_store::{Clock, Desk, Keeper, Recovered, State, StoreError, Turn, Wake};
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime};
+
+/// The folder of the store, in `persistence_location`.
+const FOLDER: &str = "pondhawk-store";
+/// Lines of the log about what was lost, at the most; the file that was set aside has all.
+const LOST_LINES: usize = 20;
+
+/// The thread that keeps records.
+pub(crate) type StoreThread = Keeper<DiskEngine>;
+
+/// A shard's part of the store.
+pub(crate) struct Share {
+    /// Where its records go.
+    pub(crate) store: Box<dyn Store>,
+    /// What it takes over.
+    pub(crate) restored: Restored,
+}
+
+/// What the shards that start have in common.
+pub(crate) struct Start<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) settings: &'a Settings,
+    pub(crate) homes: Homes,
+    /// The moment that the shards count time from.
+    pub(crate) epoch: Instant,
+    /// Knows the rights of clients.
+    pub(crate) host: &'a ShardHost,
+    pub(crate) log: &'a Log,
+}
+
+impl Store for Desk {
+    fn append(&mut self, records: &mut Vec<Persist>, ticket: Ticket) {
+        Desk::append(self, records, ticket);
+    }
+
+    fn durable(&mut self) -> Ticket {
+        Desk::durable(self)
+    }
+}
+
+/// Opens the store, if the configuration wants one, and starts its thread.
+pub(crate) fn start(
+    start: &Start<'_>,
+    wakes: Vec<Wake>,
+) -> Result<Option<(StoreThread, Vec<Share>)>, StartError> {
+    let Some(durability) = durability(start.config) else {
+        return Ok(None);
+    };
+    let path = path(start.config);
+    let failed = |error: StoreError| {
+        let hint = hint(start.config, &error);
+        StartError::new(exit::FAILED, format!("Error: {}: {error}", path.display()), hint)
+    };
+    let clock = clock(start.epoch);
+    let Opened { mut log, recovered, aside, notes } = disk::open(&path, clock).map_err(failed)?;
+    let say = |class, text: String| start.log.write(class, text);
+    for note in notes {
+        say(Class::Warning, format!("Warning: {note}."));
+    }
+    tell_lost(start.log, &recovered, &aside);
+    let mut restored = recovered.restored;
+    say(Class::Information, opened_text(&path.display().to_string(), &restored));
+    let records = restored.resolve(&Restart {
+        now: u64::try_from(start.epoch.elapsed().as_millis()).unwrap_or(u64::MAX),
+        homes: start.homes,
+        settings: start.settings,
+        host: start.host,
+    });
+    let turn = Turn { shard: ShardId(0), ticket: Ticket(0), clock, records: &records };
+    log.append(&turn).and_then(|()| log.commit()).map_err(failed)?;
+    let parts = restored.split();
+    let told = tell_state(start.log.clone());
+    let (thread, desks) = Keeper::start(log, (durability, clock), wakes, told).map_err(StartError::failed)?;
+    let share = |(desk, restored)| Share { store: Box::new(desk) as Box<dyn Store>, restored };
+    Ok(Some((thread, desks.into_iter().zip(parts).map(share).collect())))
+}
+
+/// What an acknowledgement promises; `None` without a store.
+fn durability(config: &Config) -> Option<pondhawk_store::Durability> {
+    match config.persistence.durability {
+        _ if !config.persistence.enabled => None,
+        Durability::None => None,
+        Durability::Group => Some(pondhawk_store::Durability::Group),
+        Durability::Interval(interval) => Some(pondhawk_store::Durability::Interval(interval)),
+    }
+}
+
+/// True if the configuration wants a store.
+pub(crate) fn is_wanted(config: &Config) -> bool {
+    durability(config).is_some()
+}
+
+/// What there is to do at SIGUSR1, in words.
+pub(crate) fn save_text(config: &Config) -> &'static str {
+    match durability(config) {
+        None => "Nothing to save: persistence is off.",
+        Some(pondhawk_store::Durability::Group) => {
+            "Nothing to save: everything that was acknowledged is on disk."
+        }
+        Some(pondhawk_store::Durability::Interval(_)) => {
+            "Nothing to save: what was acknowledged goes to disk by persistence_durability."
+        }
+    }
+}
+
+/// What to do about an error of the store, where that is not in the error.
+fn hint(config: &Config, error: &StoreError) -> Option<String> {
+    let StoreError::Io { reason, .. } = error else {
+        return None;
+    };
+    reason.contains("(os error 13)").then(|| {
+        let user = &config.user;
+        format!("the user that the broker runs as must own persistence_location: chown {user} DIRECTORY")
+    })
+}
+
+fn path(config: &Config) -> PathBuf {
+    config.persistence.location.clone().unwrap_or_default().join(FOLDER)
+}
+
+fn clock(epoch: Instant) -> Clock {
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let at_zero = wall.saturating_sub(epoch.elapsed()).as_millis();
+    Clock { wall_at_zero_ms: u64::try_from(at_zero).unwrap_or_default() }
+}
+
+fn opened_text(path: &str, restored: &Restored) -> String {
+    let queued: usize = restored.sessions.values().map(|session| session.queue.len()).sum();
+    format!(
+        "Store {path}: {} sessions, {queued} messages for them, {} retained messages.",
+        restored.sessions.len(),
+        restored.retained.len(),
+    )
+}
+
+fn tell_lost(log: &Log, recovered: &Recovered, aside: &[PathBuf]) {
+    for lost in recovered.lost.iter().take(LOST_LINES) {
+        log.write(Class::Error, format_args!("Error: The store has lost {lost}."));
+    }
+    if recovered.lost.len() > LOST_LINES {
+        let more = recovered.lost.len() - LOST_LINES;
+        log.write(Class::Error, format_args!("Error: The store has lost {more} more records."));
+    }
+    for path in aside {
+        log.write(Class::Error, format_args!("What was found of it is in {}.", path.display()));
+    }
+}
+
+/// Says in the log how the store fares.
+fn tell_state(log: Log) -> pondhawk_store::Told {
+    Box::new(move |state| {
+        match state {
+        State::Open => log.write(Class::Warning, "The store has room again."),
+        State::Full => log.write(
+            Class::Error,
+            "Error: No space is left for the store: messages that must be kept are not acknowledged until there is.",
+        ),
+        State::Poisoned(error) => log.write(
+            Class::Error,
+            format_args!(
+                "Error: {error}. Nothing that must be kept is acknowledged any more: mend the disk and restart the broker."
+            ),
+        ),
+    }
+    })
+}
