@@ -55,8 +55,9 @@ struct Index {
 }
 
 impl Index {
-    fn new(restored: &Restored) -> Index {
-        let mut index = Index { trie: Trie::new(0), clients: Vec::new() };
+    /// The tree hashes with a secret `key`.
+    fn new(restored: &Restored, key: u64) -> Index {
+        let mut index = Index { trie: Trie::new(key), clients: Vec::new() };
         for (client_id, session) in &restored.sessions {
             let number = index.clients.len() as u32;
             index.clients.push(client_id.clone());
@@ -169,7 +170,7 @@ impl<H: Host> Resolver<'_, H> {
     }
 
     fn index(&mut self) -> &mut Index {
-        self.index.get_or_insert_with(|| Index::new(self.restored))
+        self.index.get_or_insert_with(|| Index::new(self.restored, self.restart.homes.key))
     }
 
     /// To all, or to what one shard of before was the home of: sessions that subscribed for themselves, and groups.

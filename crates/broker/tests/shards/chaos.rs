@@ -275,11 +275,23 @@ impl Chaos {
         let counters = self.net.counters();
         assert_eq!((counters.queued, counters.queued_bytes, counters.waiting), (0, 0, 0), "{what}");
         self.check_retained(what);
+        self.check_store(false, what);
         for peer in &self.peers {
             let last = self.net.join(&v5(&peer.id));
             self.net.leave(last);
         }
         self.net.assert_empty();
+        self.check_store(true, what);
+    }
+
+    /// The store holds nothing of what is done, and at the `end` nothing but retained messages.
+    fn check_store(&self, end: bool, what: &str) {
+        let kept = self.net.kept(*self.net.cuts().end());
+        assert!(kept.under_way.is_empty(), "{what}: {:?}", kept.under_way);
+        for (client_id, session) in &kept.sessions {
+            assert!(session.queue.is_empty() && session.inbox.is_empty(), "{what}: {client_id}: {session:?}");
+        }
+        assert!(!end || kept.sessions.is_empty() && kept.wills.is_empty(), "{what}: {kept:?}");
     }
 
     /// One will for each connection that broke, none for those that are there, at most one for those of which the

@@ -312,19 +312,26 @@ impl Net {
         self.synced..=self.log.len()
     }
 
+    /// What `cut` turns come to.
+    pub fn kept(&self, cut: usize) -> Restored {
+        let mut kept = Restored::default();
+        let records = self.log[..cut].iter().flat_map(|turn| turn.records.iter().cloned());
+        records.for_each(|record| kept.apply(record));
+        kept
+    }
+
     /// The broker crashes, of whose turns the store has kept `cut`, and starts again with other shards. The clients'
     /// connections are gone.
     pub fn after_crash(&self, cut: usize, shards: u8, seed: u64) -> Net {
         assert!(self.cuts().contains(&cut), "what is durable stays");
         let mut net = Net::new(shards, seed, Settings::clone(&self.settings));
         net.now = self.now + 1;
-        let mut restored = Restored::default();
-        let kept = || self.log[..cut].iter().flat_map(|turn| &turn.records);
-        kept().cloned().for_each(|record| restored.apply(record));
+        let mut restored = self.kept(cut);
         let host = TestHost(net.world.clone());
         let restart = Restart { now: net.now, homes: net.homes, settings: &self.settings, host: &host };
         let records = restored.resolve(&restart);
-        let records = kept().cloned().chain(records).collect();
+        let kept = self.log[..cut].iter().flat_map(|turn| turn.records.iter().cloned());
+        let records = kept.chain(records).collect();
         net.log = vec![Turn { shard: 0, ticket: Ticket(0), records }];
         for (shard, part) in restored.split().into_iter().enumerate() {
             net.shards[shard].restore(net.now, part, &mut net.fx[shard]);

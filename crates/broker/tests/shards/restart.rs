@@ -86,6 +86,23 @@ fn a_session_comes_back_with_what_it_holds() {
     }
 }
 
+/// What a connected client may have been sent has DUP, and that is no more than its window.
+#[test]
+fn a_crash_does_not_know_what_was_sent() {
+    let settings = Settings { persistent: true, max_inflight_messages: 2, ..Settings::default() };
+    let mut net = Net::new(2, 1, settings);
+    let subscriber = net.join(&v5("subscriber").kept(1000).silent());
+    net.subscribe(subscriber, &[("t", 1)]);
+    let publisher = net.join(&v5("publisher"));
+    for id in 1..=3 {
+        net.publish(publisher, &msg("t", "x").acked(1, id));
+    }
+    let mut net = restart(&mut net);
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    let expected = [("x", 1, 1, true), ("x", 1, 2, true), ("x", 1, 3, false)];
+    assert_eq!(brief(&net.messages(subscriber)), expected);
+}
+
 /// Of a message that the client has, only PUBREL is owed.
 #[test]
 fn the_second_half_of_a_delivery() {
