@@ -19,7 +19,7 @@ Commands:
   install-names DIRECTORY   Make links there, so that this program answers to Mosquitto's names
   completions SHELL         Print completions of the tools for bash, zsh or fish
   man [PAGE]                Print a manual page: mosquitto, mosquitto_pub, mosquitto_sub, mosquitto_rr,
-                            mosquitto_passwd, mosquitto.conf
+                            mosquitto_passwd, mosquitto.conf, pondhawk-conform
   help                      Print this text
 
 `pondhawk COMMAND --help` says more about a command.

@@ -1,13 +1,20 @@
 //! Which manual pages there are. The tools' come from their table of flags, the configuration's from its table
-//! of directives, and those of the broker and of `mosquitto_passwd` from their usage texts.
+//! of directives, and those of the broker, of `mosquitto_passwd` and of `conform` from their usage texts.
 
 use crate::options::man::{escape, man_page};
-use crate::passwd;
 use crate::tool::Tool;
+use crate::{conform, passwd};
 
 /// The names of the pages.
-pub(crate) const PAGES: [&str; 6] =
-    ["mosquitto", "mosquitto_pub", "mosquitto_sub", "mosquitto_rr", "mosquitto_passwd", "mosquitto.conf"];
+pub(crate) const PAGES: [&str; 7] = [
+    "mosquitto",
+    "mosquitto_pub",
+    "mosquitto_sub",
+    "mosquitto_rr",
+    "mosquitto_passwd",
+    "mosquitto.conf",
+    "pondhawk-conform",
+];
 
 /// The page of this name, or of the subcommand of this name, as roff.
 pub(crate) fn page(name: &str) -> Option<String> {
@@ -25,6 +32,11 @@ pub(crate) fn page(name: &str) -> Option<String> {
         "mosquitto_passwd" | "passwd" => {
             Some(from_usage(("mosquitto_passwd", 1), "keep a password file of an MQTT broker", passwd::USAGE))
         }
+        "pondhawk-conform" | "conform" => Some(from_usage(
+            ("pondhawk-conform", 1),
+            "say where an MQTT broker differs from the standard",
+            conform::USAGE,
+        )),
         _ => None,
     }
 }

@@ -106,6 +106,18 @@ impl Codes {
         })
     }
 
+    fn words(&self, version: u8) -> String {
+        match self {
+            Codes::Any => "of any kind".to_owned(),
+            Codes::Success => "below 80".to_owned(),
+            Codes::Failure => "80 or above".to_owned(),
+            Codes::OneOf(old, new) => {
+                let codes = if version == 5 { new } else { old };
+                codes.iter().map(|code| format!("{code:02X}")).collect::<Vec<_>>().join(" or ")
+            }
+        }
+    }
+
     pub(crate) fn contain(&self, code: u8, version: u8) -> bool {
         match self {
             Codes::Any => true,
@@ -125,7 +137,34 @@ impl Expectation {
     }
 }
 
+impl Expectation {
+    /// What must come, for a reader of reports.
+    pub(crate) fn words(&self, version: u8) -> String {
+        let parts = split(&self.text, |c| c == '|');
+        let told = self.alternatives.iter().zip(parts).map(|(one, text)| one.words(version, text.trim()));
+        told.collect::<Vec<_>>().join(", or ")
+    }
+}
+
 impl Alternative {
+    fn words(&self, version: u8, text: &str) -> String {
+        match self {
+            Alternative::Nothing => "nothing".to_owned(),
+            Alternative::Packets(_) => text.to_owned(),
+            Alternative::Ending(Ending::Close) => {
+                "the end of the connection and no packet before it".to_owned()
+            }
+            Alternative::Ending(Ending::End) => "the end of the connection".to_owned(),
+            Alternative::Ending(Ending::Reject(_)) if version < 5 => "the end of the connection".to_owned(),
+            Alternative::Ending(Ending::Reject(codes)) => {
+                format!("the end of the connection, at best with reason {}", codes.words(version))
+            }
+            Alternative::Ending(Ending::Refuse(codes)) => {
+                format!("CONNACK {} and the end of the connection", codes.words(version))
+            }
+        }
+    }
+
     fn read(text: &str) -> Result<Self, Mistake> {
         let all = words(text);
         let codes = |at: usize| all.get(at).map_or(Ok(Codes::Any), |word| Codes::read(word));

@@ -124,7 +124,7 @@ pub(crate) fn play<T: Transport>(transport: &mut T, part: Part<'_>) -> Result<Pl
 /// MQTT 3.1 leaves open what a server does with bytes that are no packet: its text is older than the numbered
 /// statements, and asks for no check of reserved bits or of text.
 fn is_open(version: u8, difference: &Difference) -> bool {
-    version == 3 && difference.expected.starts_with("reject")
+    version == 3 && difference.line.starts_with("reject")
 }
 
 impl<T: Transport> Player<'_, T> {
@@ -206,6 +206,7 @@ impl<T: Transport> Player<'_, T> {
                 self.judge(link, expectation)
             }
             _ => Err(Stop::Difference(Difference {
+                line: expectation.text.clone(),
                 expected: format!("{} on one of {}", expectation.text, links.join(", ")),
                 got: format!("something on {} of them", lucky.len()),
             })),

@@ -32,7 +32,9 @@ pub struct Played {
 /// What differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The line of the script that says what must come.
+    /// The expectation as the script writes it; empty for the rules that hold in each.
+    pub line: String,
+    /// What must come, in words.
     pub expected: String,
     /// What came.
     pub got: String,

@@ -4,6 +4,8 @@
 
 mod arguments;
 
+pub(crate) use arguments::USAGE;
+
 use crate::failure::system_text;
 use arguments::{Command, Run, Selected};
 use pondhawk_conform::bytes::Login;
@@ -31,7 +33,7 @@ pub(crate) fn main(args: Vec<OsString>) -> i32 {
     };
     let vectors = catalogue().expect("a test reads every vector");
     match command {
-        Command::Help => print(arguments::USAGE, 0),
+        Command::Help => print(USAGE, 0),
         Command::List(selected) => print(&list(&vectors, selected), 0),
         Command::Run(run) => match play(&run, &vectors) {
             Ok(report) => tell(&run, &report),

@@ -28,19 +28,20 @@ impl<T: Transport> Player<'_, T> {
         let mut alive: Vec<Alive<'_>> = alive(expectation);
         let endings: Vec<(usize, &Ending)> = endings(expectation);
         let mut before: Vec<Vec<u8>> = Vec::new();
+        let version = self.scope.version;
         let nothing = expectation.alternatives.iter().position(|one| matches!(one, Alternative::Nothing));
         if let Some(index) = nothing {
             self.barrier(link)?;
             if self.peer(link)?.pending().is_none() && !self.peer(link)?.closed {
-                return Ok(met(expectation, index, "nothing", false));
+                return Ok(met(expectation, version, (index, false), "nothing"));
             }
         }
         loop {
             if let Some(index) = self.complete(link, &mut alive)? {
-                return Ok(met(expectation, index, &told(&before, ""), false));
+                return Ok(met(expectation, version, (index, false), &told(&before, "")));
             }
             let next = self.next(link, alive.is_empty())?;
-            let differs = |end: &str| difference(expectation, &told(&before, end));
+            let differs = |end: &str| difference(expectation, version, &told(&before, end));
             match next {
                 Next::Frame(frame) => {
                     let mut packet = decode(&frame, self.scope.version);
@@ -56,12 +57,12 @@ impl<T: Transport> Player<'_, T> {
                         Err(_) if anything => continue,
                         Err(why) => {
                             let why = format!("which it may not be: {why}");
-                            return Err(difference(expectation, &told(&before, &why)));
+                            return Err(difference(expectation, version, &told(&before, &why)));
                         }
                     };
                     self.narrow(&mut alive, &packet)?;
                     if alive.is_empty() && endings.is_empty() {
-                        return Err(difference(expectation, &told(&before, "")));
+                        return Err(difference(expectation, version, &told(&before, "")));
                     }
                 }
                 Next::Closed(rest) if rest.is_empty() => {
@@ -146,14 +147,17 @@ impl<T: Transport> Player<'_, T> {
         let packets: Vec<Received> = before.iter().filter_map(|frame| decode(frame, version).ok()).collect();
         for (index, ending) in endings {
             match allows(ending, &packets, version) {
-                Some(true) => return Ok(met(expectation, *index, &got, *index > 0)),
+                Some(true) => return Ok(met(expectation, version, (*index, *index > 0), &got)),
                 Some(false) => {
-                    return Ok(Met::Other { difference: told_difference(expectation, &got), ended: true });
+                    return Ok(Met::Other {
+                        difference: told_difference(expectation, version, &got),
+                        ended: true,
+                    });
                 }
                 None => {}
             }
         }
-        Err(difference(expectation, &got))
+        Err(difference(expectation, version, &got))
     }
 }
 
@@ -200,8 +204,12 @@ fn allows(ending: &Ending, before: &[Received], version: u8) -> Option<bool> {
     }
 }
 
-fn met(expectation: &Expectation, index: usize, got: &str, ended: bool) -> Met {
-    if index == 0 { Met::Ours } else { Met::Other { difference: told_difference(expectation, got), ended } }
+fn met(expectation: &Expectation, version: u8, (index, ended): (usize, bool), got: &str) -> Met {
+    if index == 0 {
+        Met::Ours
+    } else {
+        Met::Other { difference: told_difference(expectation, version, got), ended }
+    }
 }
 
 fn told(before: &[Vec<u8>], end: &str) -> String {
@@ -212,10 +220,11 @@ fn told(before: &[Vec<u8>], end: &str) -> String {
     parts.join(", ")
 }
 
-fn told_difference(expectation: &Expectation, got: &str) -> Difference {
-    Difference { expected: expectation.text.clone(), got: got.to_owned() }
+fn told_difference(expectation: &Expectation, version: u8, got: &str) -> Difference {
+    let expected = expectation.words(version);
+    Difference { line: expectation.text.clone(), expected, got: got.to_owned() }
 }
 
-fn difference(expectation: &Expectation, got: &str) -> Stop {
-    Stop::Difference(told_difference(expectation, got))
+fn difference(expectation: &Expectation, version: u8, got: &str) -> Stop {
+    Stop::Difference(told_difference(expectation, version, got))
 }

@@ -57,6 +57,7 @@ impl<T: Transport> Player<'_, T> {
                 Next::Closed(_) | Next::Noise(_) | Next::Alive => return Ok(()),
                 Next::Silence(_) => {
                     return Err(Stop::Difference(Difference {
+                        line: String::new(),
                         expected: format!("an answer to {}", describe(request)),
                         got: "no answer".to_owned(),
                     }));
@@ -80,7 +81,7 @@ impl<T: Transport> Player<'_, T> {
                 (None, false) => continue,
             };
             let expected = format!("nothing more on {link}, and an answer to PINGREQ");
-            return Err(Stop::Difference(Difference { expected, got }));
+            return Err(Stop::Difference(Difference { line: String::new(), expected, got }));
         }
         Ok(())
     }

@@ -37,6 +37,8 @@ struct Row<'a> {
     verdict: Verdict,
     rules: BTreeMap<&'a str, &'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     got: Option<&'a str>,
@@ -92,6 +94,7 @@ fn row<'a>(trial: &'a Trial<'_>, played: &'a Played) -> Row<'a> {
         version: version_name(trial.version),
         verdict: played.verdict,
         rules: rules.map(|id| (id, rule(id).unwrap_or(""))).collect(),
+        line: difference.map(|difference| difference.line.as_str()),
         expected: difference.map(|difference| difference.expected.as_str()),
         got: difference.map(|difference| difference.got.as_str()),
         said: said.iter().map(line).collect(),
