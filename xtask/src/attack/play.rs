@@ -32,7 +32,7 @@ pub struct Outcome {
     pub test: String,
     /// It ended well.
     pub passed: bool,
-    /// The vital signs that it looked at; none if it does not judge this broker.
+    /// The vital signs that it looked at; none if it does not judge the broker or has none.
     pub checks: Vec<Check>,
 }
 

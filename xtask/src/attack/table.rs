@@ -38,19 +38,19 @@ pub fn parse_check(line: &str) -> Check {
 pub enum Verdict {
     Withstood,
     Failed,
-    /// Its tests do not judge this broker.
+    /// Its tests do not judge the other broker.
     NotJudged,
     Absent,
 }
 
 impl Verdict {
-    fn of(number: &str, outcomes: &[Outcome]) -> Self {
+    fn of(number: &str, outcomes: &[Outcome], is_ours: bool) -> Self {
         let own: Vec<_> =
             outcomes.iter().filter(|one| numbers(&one.test).any(|found| found == number)).collect();
         match own.as_slice() {
             [] => Self::Absent,
             all if all.iter().any(|one| !one.passed) => Self::Failed,
-            all if all.iter().all(|one| one.checks.is_empty()) => Self::NotJudged,
+            all if !is_ours && all.iter().all(|one| one.checks.is_empty()) => Self::NotJudged,
             _ => Self::Withstood,
         }
     }
@@ -113,8 +113,8 @@ pub fn rows(
     let row = |(number, entry): (&String, &super::catalogue::Entry)| Row {
         number: number.clone(),
         what: entry.what.clone(),
-        ours: Verdict::of(number, ours),
-        theirs: theirs.map(|outcomes| Verdict::of(number, outcomes)),
+        ours: Verdict::of(number, ours, true),
+        theirs: theirs.map(|outcomes| Verdict::of(number, outcomes, false)),
         signs: worst(ours.iter().filter(|one| numbers(&one.test).any(|found| found == *number))),
         absent: entry.absent.clone(),
     };
@@ -152,7 +152,7 @@ pub fn text(rows: &[Row], compared: bool) -> String {
     let other = |theirs: &str| if compared { format!("{theirs:<11}") } else { String::new() };
     let _ = writeln!(
         text,
-        "case ours   {}signs     stall    memory                     what",
+        "case ours   {}signs        stall memory                           what",
         other("mosquitto")
     );
     for row in rows.iter().filter(|row| row.played()) {
@@ -160,7 +160,7 @@ pub fn text(rows: &[Row], compared: bool) -> String {
         let theirs = other(row.theirs.map_or("", Verdict::word_of_other));
         let _ = writeln!(
             text,
-            "{:<5}{:<7}{theirs}{:<9} {:>8} {:<26} {}",
+            "{:<5}{:<7}{theirs}{:<9} {:>8} {:<32} {}",
             row.number,
             row.ours.word(),
             row.signs(),
@@ -259,8 +259,10 @@ mod tests {
 
     #[test]
     fn a_test_that_looked_at_nothing_has_not_judged() {
-        let rows = all(&[outcome("x::a01_one", true, &[])]);
-        assert_eq!(rows[0].ours, Verdict::NotJudged);
+        let silent = [outcome("x::a01_one", true, &[])];
+        assert_eq!(Verdict::of("A01", &silent, false), Verdict::NotJudged);
+        // Ours has no test that leaves it out: one without a broker has no signs.
+        assert_eq!(Verdict::of("A01", &silent, true), Verdict::Withstood);
     }
 
     #[test]

@@ -120,6 +120,54 @@ fn e13_reloads_under_pressure() {
     vitals.finish("E13 (reloads under pressure)", &mut broker, Limits::of_connections(104));
 }
 
+// E13, C(CVE-2017-7652): a reload that finds the configuration cut short at any byte, or its files gone. What is left may
+// be a configuration, but never one that lets strangers in. The access file is named first, for users have all rights by
+// a configuration that names none, whoever cut it.
+#[test]
+fn e13_half_written_configurations() {
+    if !broker::ours() {
+        return; // Mosquitto stops at some of them.
+    }
+    let mut broker = guarded("user alice\ntopic readwrite #\n").start();
+    let mut vitals = Vitals::begin_guarded(&broker);
+    let file = broker.dir().join("mosquitto.conf");
+    let (first, rest): (Vec<String>, Vec<String>) = std::fs::read_to_string(&file)
+        .unwrap()
+        .split_inclusive('\n')
+        .map(str::to_owned)
+        .partition(|line| line.starts_with("acl_file"));
+    let (named, whole) = (first.concat(), first.concat() + &rest.concat());
+    let mut cuts: Vec<String> = (named.len()..whole.len()).map(|length| whole[..length].to_owned()).collect();
+    for name in ["passwd", "acl"] {
+        cuts.push(whole.replace(&format!("/{name}"), &format!("/no-such-{name}")));
+    }
+    let connections = cuts.len() + 2;
+    for cut in cuts {
+        broker.write("mosquitto.conf", &cut);
+        reload(&broker);
+        let mut stranger = Client::raw(&broker, V4);
+        stranger.send(Connect::new(V4, "stranger").bytes());
+        let (answer, closed) = stranger.drain();
+        assert!(closed && answer == [0x20, 2, 0, 5], "{} with {cut:?}", hex::dump(&answer));
+    }
+    vitals.during("E13", &mut broker);
+    broker.write("mosquitto.conf", &whole);
+    reload(&broker);
+    refused(&broker, &Connect::new(V4, "stranger"));
+    login(&broker, V4, "alice").disconnect();
+    vitals.finish("E13 (half-written configurations)", &mut broker, Limits::of_connections(connections));
+}
+
+/// Two reloads, of which the second begins when the first is over.
+#[track_caller]
+fn reload(broker: &Broker) {
+    for _ in 0..2 {
+        let from = broker.log_bytes();
+        broker.signal("HUP");
+        broker.wait_log(from, "Reloading config");
+    }
+}
+
 // E14, C(CVE-2018-20145): each listener enforces its own.
 #[test]
 fn e14_listeners_enforce_their_own_rules() {
