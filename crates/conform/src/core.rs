@@ -20,7 +20,14 @@ impl Core {
     /// A broker with default settings.
     #[must_use]
     pub fn new(shards: u8) -> Self {
-        Core(Rc::new(RefCell::new(Net::new(shards))))
+        Core(Rc::new(RefCell::new(Net::new(shards, false))))
+    }
+
+    /// A broker that makes records and holds its acknowledgements until they are durable, which takes longer than
+    /// anything else that it does.
+    #[must_use]
+    pub fn persistent(shards: u8) -> Self {
+        Core(Rc::new(RefCell::new(Net::new(shards, true))))
     }
 }
 

@@ -1,15 +1,14 @@
-//! Every vector against the pure core: one shard and three must do exactly what we chose.
+//! Every vector against the pure core: one shard and three, with and without a store, must do exactly what we chose.
 
 use pondhawk_conform::{Core, Detail, Report, Selection, Setup, Verdict, catalogue, probe, run, trials};
 
-fn check(shards: u8) {
+fn check(core: fn(u8) -> Core, shards: u8) {
     let vectors = catalogue().expect("the vectors read");
     let selection = Selection { only: std::env::var("PONDHAWK_CONFORM_ONLY").ok(), version: None };
     let trials = trials(&vectors, &selection);
     let setup = Setup { prefix: "core".to_owned(), login: None, jobs: 2 };
-    let abilities = probe(&mut Core::new(shards), &setup).expect("the core answers");
-    let played =
-        run(&trials, (&setup, &abilities), || Core::new(shards), |_, _| {}).expect("every script reads");
+    let abilities = probe(&mut core(shards), &setup).expect("the core answers");
+    let played = run(&trials, (&setup, &abilities), || core(shards), |_, _| {}).expect("every script reads");
     let results = trials.iter().copied().zip(played).collect();
     let report = Report { target: format!("the core, {shards} shards"), abilities, results };
     let odd = report.results.len() - report.count(Verdict::Passed);
@@ -18,10 +17,20 @@ fn check(shards: u8) {
 
 #[test]
 fn one_shard() {
-    check(1);
+    check(Core::new, 1);
 }
 
 #[test]
 fn three_shards() {
-    check(3);
+    check(Core::new, 3);
+}
+
+#[test]
+fn one_shard_with_a_store() {
+    check(Core::persistent, 1);
+}
+
+#[test]
+fn three_shards_with_a_store() {
+    check(Core::persistent, 3);
 }

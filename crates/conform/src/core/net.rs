@@ -3,7 +3,7 @@
 use super::host::OpenHouse;
 use crate::packet::frame_len;
 use crate::transport::Heard;
-use pondhawk_broker::{ConnId, Effects, Homes, Mail, Millis, ReadState, Settings, Shard, ShardId};
+use pondhawk_broker::{ConnId, Effects, Homes, Mail, Millis, ReadState, Settings, Shard, ShardId, Ticket};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ struct Wire {
 pub(super) struct Net {
     shards: Vec<Shard<OpenHouse>>,
     effects: Vec<Effects>,
+    /// Up to where each shard's records are durable.
+    durable: Vec<Ticket>,
     mail: VecDeque<(usize, Mail)>,
     wires: Vec<Wire>,
     /// Which wires are open, so that a turn costs nothing for those that are not.
@@ -32,13 +34,14 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(shards: u8) -> Self {
-        let settings = Arc::new(Settings::default());
+    pub(super) fn new(shards: u8, persistent: bool) -> Self {
+        let settings = Arc::new(Settings { persistent, ..Settings::default() });
         let homes = Homes { key: 7, shards };
         let make = |n| Shard::new(ShardId(n), homes, settings.clone(), OpenHouse(u64::from(n)));
         Net {
             shards: (0..shards).map(make).collect(),
             effects: (0..shards).map(|_| Effects::new()).collect(),
+            durable: (0..shards).map(|_| Ticket(0)).collect(),
             mail: VecDeque::new(),
             wires: Vec::new(),
             open: BTreeSet::new(),
@@ -134,7 +137,8 @@ impl Net {
             for shard in 0..self.shards.len() {
                 self.carry_out(shard);
             }
-            if !(self.deliver_mail() || self.read_inputs() || self.work()) {
+            // The store is the slowest: whatever else can happen happens before a record is durable.
+            if !(self.deliver_mail() || self.read_inputs() || self.work() || self.sync()) {
                 return;
             }
         }
@@ -171,6 +175,20 @@ impl Net {
             }
         }
         progress
+    }
+
+    /// The next shard with records hears that they are durable.
+    fn sync(&mut self) -> bool {
+        for (index, shard) in self.shards.iter_mut().enumerate() {
+            let ticket = self.effects[index].ticket;
+            if ticket > self.durable[index] {
+                self.durable[index] = ticket;
+                self.effects[index].persist.clear();
+                shard.durable(self.now, ticket, &mut self.effects[index]);
+                return true;
+            }
+        }
+        false
     }
 
     fn carry_out(&mut self, shard: usize) {
