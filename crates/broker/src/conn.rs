@@ -1,11 +1,10 @@
 //! One connection of a shard, from the first byte to the last.
 
 use crate::effects::Ticket;
-use crate::hold::pop_due;
 use crate::id::ConnId;
+use crate::mark::Marks;
 use crate::will::Will;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::Version;
@@ -103,8 +102,8 @@ pub(crate) struct Conn {
     pub(crate) link: Link,
     /// Bytes to be written, not yet taken by the driver.
     pub(crate) out: Vec<u8>,
-    /// From each of these places on, `out` waits until the ticket is durable. Both ascend.
-    marks: Option<Box<VecDeque<(Ticket, usize)>>>,
+    /// What of `out` waits for the store, if any.
+    marks: Option<Box<Marks>>,
     /// Acknowledgements to it that wait for the store.
     pub(crate) waiting: u32,
     /// What its CONNACK waits for.
@@ -150,37 +149,24 @@ impl Conn {
 
     /// Output from `at` on must wait for `ticket`; false if it would have to anyway.
     pub(crate) fn hold_from(&mut self, at: usize, ticket: Ticket) -> bool {
-        let marks = self.marks.get_or_insert_default();
-        let new = marks.back().is_none_or(|(last, _)| *last < ticket);
-        if new {
-            marks.push_back((ticket, at));
-        }
-        new
+        self.marks.get_or_insert_default().set(at, ticket)
     }
 
     /// Takes the output that waits for nothing any more, given what is durable.
     pub(crate) fn take_out(&mut self, durable: Ticket) -> Vec<u8> {
-        let Some(marks) = self.marks.as_mut() else {
-            return core::mem::take(&mut self.out);
-        };
-        while pop_due(marks, durable).is_some() {}
-        let Some((_, at)) = marks.front().copied() else {
+        let held = self.marks.as_mut().and_then(|marks| marks.pass(durable));
+        let Some(at) = held else {
             self.marks = None;
             return core::mem::take(&mut self.out);
         };
-        for (_, place) in marks.iter_mut() {
-            *place -= at;
-        }
         let held = self.out.split_off(at);
         core::mem::replace(&mut self.out, held)
     }
 
     /// Forgets output that waits: the connection ends before it may leave.
     pub(crate) fn forget_held(&mut self, durable: Ticket) {
-        let Some(marks) = self.marks.take() else { return };
-        if let Some((_, at)) = marks.iter().find(|(ticket, _)| *ticket > durable) {
-            self.out.truncate(*at);
-        }
+        let held = self.marks.take().and_then(|marks| marks.held_from(durable));
+        self.out.truncate(held.unwrap_or(usize::MAX));
     }
 
     /// Marks output to be written.

@@ -42,6 +42,7 @@ mod id;
 mod ingress;
 mod interest;
 mod mail;
+mod mark;
 mod record;
 mod release;
 mod replay;

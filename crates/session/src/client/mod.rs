@@ -45,7 +45,7 @@
 //! - Every `connect` is answered by exactly one [`Event::Disconnected`] in the end.
 //! - Messages of QoS 1 and 2 survive the connection: they are sent again, in order, with the same packet
 //!   identifier, until the server has answered for them. [MQTT-4.1.0-1] [MQTT-4.4.0-1] [MQTT3-4.1.0-1]
-//! [MQTT3-4.4.0-1]
+//!   [MQTT3-4.4.0-1]
 //! - Never more unanswered messages than the server's Receive Maximum, never a packet larger than its
 //!   Maximum Packet Size. [MQTT-3.3.4-7] [MQTT-3.2.2-15]
 //! - The server gets what it deserves: each rule that it can break has a [`Violation`], after which nothing
