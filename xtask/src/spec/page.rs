@@ -1,6 +1,6 @@
 //! `docs/conformance.md`: every statement, the code that upholds it and the tests that prove it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -20,7 +20,7 @@ const HEAD: &str = "\
 <!-- Made by `cargo xtask spec` from spec/*.toml and the citations in the code. Do not edit. -->
 
 Every normative statement of the standards in our words, the code that upholds it and the tests that prove it. Ids of MQTT 5.0
-are written `MQTT-…`, those of 3.1.1 `MQTT3-…`. Data files of tests show how many of their cases name the statement.
+are written `MQTT-…`, those of 3.1.1 `MQTT3-…`.
 `cargo xtask tidy` fails when a statement for the server, or for our client and tools, has no code or no test.
 ";
 
@@ -98,17 +98,14 @@ fn row(statement: &Statement, cited: &[&Citation]) -> String {
     )
 }
 
-/// Links to the files, each place once; data files with a count.
+/// Links to the files, each place once. No counts: they would change with every vector.
 fn links(cited: &[&Citation], role: Role) -> String {
-    let mut places: BTreeMap<(&str, Option<&str>), usize> = BTreeMap::new();
-    for one in cited.iter().filter(|one| one.role == role) {
-        *places.entry((&one.path, one.item.as_deref())).or_default() += 1;
-    }
-    let link = |((path, item), count): (&(&str, Option<&str>), &usize)| {
+    let of_role = cited.iter().filter(|one| one.role == role);
+    let places: BTreeSet<_> = of_role.map(|one| (one.path.as_str(), one.item.as_deref())).collect();
+    let link = |(path, item): &(&str, Option<&str>)| {
         let name = short(path);
         let text = match item {
             Some(item) => format!("{name}: `{item}`"),
-            None if *count > 1 => format!("{name} ({count})"),
             None => name,
         };
         format!("[{text}](../{path})")
@@ -146,7 +143,7 @@ mod tests {
             "| [MQTT 3.1.1](#mqtt-311) | 1 | 0 | 0 | 1 | 0 | 1 | 0 |\n",
             "### 3.1 CONNECT\n",
             "| MQTT-3.1-1 | server | a\\|b | [broker/a: `f`](../crates/broker/src/a.rs) | \
-             [conform/vectors/v.toml (2)](../crates/conform/vectors/v.toml) |\n",
+             [conform/vectors/v.toml](../crates/conform/vectors/v.toml) |\n",
             "| MQTT-3.1-2 | client | c |  |  |\n",
             "| MQTT3-7.0-1 | both | d **Exception:** e |  |  |\n",
         ] {
