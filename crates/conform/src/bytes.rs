@@ -7,6 +7,7 @@
 //! | `'abc'` | the text alone |
 //! | `$m` | the packet identifier that was caught under this name |
 //! | `packet(30 "t" 'x')` | first byte, remaining length, the rest |
+//! | `long(3; 30 "t")` | the same with a remaining length in so many bytes, though fewer would do |
 //! | `p(21 0005)` | a property block in MQTT 5, nothing before |
 //! | `v5(…)`, `v4(…)` | the bytes in MQTT 5 only, or before it only |
 //! | `connect(02 003C p() "@a")` | CONNECT: protocol name and level of the version, then the bytes, then the login |
@@ -62,6 +63,13 @@ pub fn varint(mut value: usize) -> Vec<u8> {
             return out;
         }
     }
+}
+
+/// A variable byte integer of so many bytes.
+fn long_varint(value: usize, bytes: usize) -> Vec<u8> {
+    let last = bytes.saturating_sub(1);
+    let digit = |index: usize| (value >> (7 * index) & 0x7F) as u8 | if index < last { 0x80 } else { 0 };
+    (0..bytes).map(digit).collect()
 }
 
 /// A two-byte length and the bytes: strings and binary data.
@@ -183,7 +191,7 @@ impl Parser<'_> {
 
     fn call(&mut self, name: &str) -> Result<Vec<u8>, Mistake> {
         self.expect('(')?;
-        let counted = matches!(name, "repeat" | "noise" | "first" | "rest" | "varint" | "id");
+        let counted = matches!(name, "repeat" | "noise" | "first" | "rest" | "varint" | "id" | "long");
         let count = if counted { self.count()? } else { 0 };
         let inner = self.items()?;
         self.expect(')')?;
@@ -191,6 +199,10 @@ impl Parser<'_> {
         Ok(match name {
             "packet" => match inner.split_first() {
                 Some((first, body)) => packet(*first, body),
+                None => return Err(self.mistake("a packet has a first byte")),
+            },
+            "long" => match inner.split_first() {
+                Some((first, body)) => [&[*first][..], &long_varint(body.len(), count), body].concat(),
                 None => return Err(self.mistake("a packet has a first byte")),
             },
             "sized" if inner.len() > 65_535 => {
@@ -274,6 +286,7 @@ mod tests {
         check("p(01 00) v5(07) v4(08)", 4, &[8]);
         check("p(01 00) v5(07) v4(08)", 5, &[2, 1, 0, 7]);
         check("first(2; 01 02 03) repeat(2; 09) varint(128)", 4, &[1, 2, 9, 9, 0x80, 1]);
+        check("long(3; C0 07)", 4, &[0xC0, 0x81, 0x80, 0, 7]);
         check("connect(02 0000 p() \"a\")", 5, b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01a");
         check("connect(02 0000 p() \"a\")", 3, b"\x10\x0f\0\x06MQIsdp\x03\x02\0\0\0\x01a");
     }
