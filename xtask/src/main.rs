@@ -7,6 +7,7 @@
 mod attack;
 mod bench;
 mod ci;
+mod crash;
 mod deny;
 mod docs;
 mod environment;
@@ -38,6 +39,8 @@ Usage: cargo xtask TASK [OPTIONS]
   attack [CASE]... [--all] [--compare] [--release] [--json]
                       the attack catalogue against the running broker (default: what runs at every commit)
                       --all: also the cases that load the broker; --compare: beside Debian's mosquitto
+  crash [--kills N] [--seed N]
+                      kill -9 at random moments under load, and a ledger of what was acknowledged (default: 200 kills)
   fuzz [--seconds N] [TARGET]...
                       run the fuzz targets (default: all of them, a minute each)
   mutants [--package P]... [--file GLOB]... [--shard K/N] [--jobs N]
@@ -73,6 +76,7 @@ fn dispatch() -> Result<()> {
         "tidy" => tidy::run(rest),
         "deny" => deny::run(rest),
         "attack" => attack::run(rest),
+        "crash" => crash::run(rest),
         "fuzz" => fuzz::run(rest),
         "mutants" => mutants::run(rest),
         "docs" => docs::run(rest),
