@@ -14,6 +14,7 @@ use pondhawk_codec::packet::{Ack, Connack, Disconnect, Publish, Suback, Subscrib
 use pondhawk_codec::{
     Packet, PacketId, PacketType, PropertiesBuf, Property, Qos, ReasonCode, Version, reason,
 };
+use pondhawk_fuzz::many::Many;
 use pondhawk_fuzz::pieces;
 use pondhawk_session::client::{AckMode, Cause, Client, Event, NewMessage, Options};
 
@@ -29,7 +30,7 @@ struct Input {
     aliases: u8,
     queue_bytes: Option<u16>,
     cuts: [u8; 3],
-    ops: Vec<Op>,
+    ops: Many<Op>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -66,7 +67,7 @@ struct Greeting {
 
 fuzz_target!(|input: Input| {
     let mut run = Run::new(&input);
-    for op in &input.ops {
+    for op in &input.ops.0 {
         run.step(op);
         run.check();
     }

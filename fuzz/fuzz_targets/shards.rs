@@ -15,12 +15,13 @@ use pondhawk_broker::{Answer, Gate, Settings};
 use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec, Pubrel};
 use pondhawk_codec::{Property, Version, reason};
 use pondhawk_fuzz::host::Right;
+use pondhawk_fuzz::many::Many;
 use pondhawk_fuzz::matching;
 use pondhawk_fuzz::net::{Client, Net};
 use pondhawk_fuzz::wire::{self, Got, Msg, hello, msg};
 
+/// As many as there are greetings in an input.
 const CLIENTS: u8 = 4;
-const OPS_MAX: usize = 200;
 const TOPICS: [&str; 5] = ["a", "a/b", "a/b/c", "b", "$x/a"];
 const FILTERS: [&str; 10] =
     ["#", "a/#", "+/b", "a", "a/b", "+", "$x/+", "a/+/c", "$share/g/a/#", "$share/g/b"];
@@ -32,13 +33,15 @@ struct Input {
     one_copy: bool,
     window: u8,
     queue: u8,
-    ops: Vec<Op>,
+    start: [(Hello, u8, u8); 4],
+    ops: Many<Op>,
 }
 
 #[derive(Arbitrary, Debug)]
 enum Op {
     Connect { who: u8, hello: Hello },
     Publish { who: u8, topic: u8, qos: u8, id: u8, retain: bool, extra: u8 },
+    Burst { who: u8, topic: u8, qos: u8, count: u8 },
     Subscribe { who: u8, filter: u8, options: u8, id: u8 },
     Unsubscribe { who: u8, filter: u8 },
     Ack { who: u8, kind: u8, refused: bool },
@@ -69,7 +72,11 @@ struct Hello {
 
 fuzz_target!(|input: Input| {
     let mut run = Run::new(&input);
-    for op in input.ops.iter().take(OPS_MAX) {
+    for (who, (hello, filter, options)) in (0..CLIENTS).zip(&input.start) {
+        run.connect(who, hello);
+        run.subscribe(who, *filter, *options, 0);
+    }
+    for op in &input.ops.0 {
         run.act(op);
         run.listen();
     }
@@ -146,6 +153,11 @@ impl Run {
             Op::Connect { who, hello } => self.connect(who % CLIENTS, hello),
             Op::Publish { who, topic, qos, id, retain, extra } => {
                 self.publish(who % CLIENTS, (*topic, qos % 3, *id), *retain, *extra);
+            }
+            Op::Burst { who, topic, qos, count } => {
+                for id in 0..count % 16 {
+                    self.publish(who % CLIENTS, (*topic, qos % 3, id), false, 0);
+                }
             }
             Op::Subscribe { who, filter, options, id } => {
                 self.subscribe(who % CLIENTS, *filter, *options, *id)

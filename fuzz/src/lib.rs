@@ -4,6 +4,7 @@
 //! broker's own tests use, so that a crash becomes a test there by copying its operations.
 
 pub mod lone;
+pub mod many;
 pub mod matching;
 pub mod pieces;
 

@@ -16,8 +16,14 @@ const TARGETS: [&str; 3] = ["connect", "decode", "stream"];
 /// Longer streams are left out: a fuzzer learns little from them.
 const STREAM_BYTES_MAX: u64 = 2048;
 
+/// Targets whose input has a structure, for which any long run of bytes is a beginning.
+const STRUCTURED: [&str; 2] = ["client", "shards"];
+
 /// Prepares what the targets begin with; [`folders`] says later where it is.
 pub fn prepare(targets: &[String]) -> Result<()> {
+    for target in STRUCTURED.into_iter().filter(|known| targets.iter().any(|target| target == known)) {
+        write(target, &noise())?;
+    }
     let hungry: Vec<&str> =
         TARGETS.into_iter().filter(|known| targets.iter().any(|target| target == known)).collect();
     if hungry.is_empty() {
@@ -41,6 +47,18 @@ pub fn folders(target: &str) -> Vec<PathBuf> {
 
 fn folder() -> PathBuf {
     workspace::target_dir().join("fuzz").join("seeds")
+}
+
+/// Long inputs without a meaning, the same every time (xorshift64).
+fn noise() -> Vec<Vec<u8>> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (1..=64).map(|n| (0..n * 24).map(|_| byte()).collect()).collect()
 }
 
 /// What the vectors of `conform` send, connection by connection.
