@@ -72,6 +72,7 @@ pub(crate) fn start(
     tell_lost(start.log, &recovered, &aside);
     let mut restored = recovered.restored;
     say(Class::Information, opened_text(&path.display().to_string(), &restored));
+    say(Class::Information, promise_text(durability));
     let records = restored.resolve(&Restart {
         now: u64::try_from(start.epoch.elapsed().as_millis()).unwrap_or(u64::MAX),
         homes: start.homes,
@@ -143,6 +144,19 @@ fn opened_text(path: &str, restored: &Restored) -> String {
         restored.sessions.len(),
         restored.retained.len(),
     )
+}
+
+/// What acknowledgements promise.
+fn promise_text(durability: pondhawk_store::Durability) -> String {
+    match durability {
+        pondhawk_store::Durability::Group => {
+            "persistence_durability group: what is acknowledged is on disk.".to_owned()
+        }
+        pondhawk_store::Durability::Interval(interval) => format!(
+            "persistence_durability interval: what is acknowledged is on disk {} ms later.",
+            interval.as_millis()
+        ),
+    }
 }
 
 fn tell_lost(log: &Log, recovered: &Recovered, aside: &[PathBuf]) {

@@ -7,6 +7,7 @@
 use super::engine::TABLE_NAME;
 use super::medium::Medium;
 use crate::StoreError;
+use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128;
 
 const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -64,8 +65,12 @@ struct Root {
 
 /// A page whose checksum is right, taken apart.
 enum Page {
-    Leaf(Vec<(Vec<u8>, Vec<u8>)>),
-    Branch { children: Vec<Root>, keys: Vec<Vec<u8>> },
+    /// Where keys and values are in it.
+    Leaf(Vec<(Range<usize>, Range<usize>)>),
+    Branch {
+        children: Vec<Root>,
+        keys: Vec<Vec<u8>>,
+    },
 }
 
 /// A place in the tree: a page, and what its parents say about its keys.
@@ -112,12 +117,12 @@ impl<'a> Image<'a> {
     pub(super) fn walk(
         &self,
         commit: &Commit,
-        visit: &mut dyn FnMut(Vec<u8>, Vec<u8>),
+        visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<Vec<Hole>, StoreError> {
         let mut table = None;
         let mut holes = self.walk_tree(commit.root, &mut |name, definition| {
             if name == TABLE_NAME.as_bytes() {
-                table = Some(definition);
+                table = Some(definition.to_vec());
             }
         })?;
         if let Some(definition) = table {
@@ -132,15 +137,17 @@ impl<'a> Image<'a> {
     fn walk_tree(
         &self,
         root: Option<Root>,
-        visit: &mut dyn FnMut(Vec<u8>, Vec<u8>),
+        visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<Vec<Hole>, StoreError> {
         let mut holes = Vec::new();
         let mut left: Vec<Place> =
             root.map(|root| Place { root, depth: 0, from: Vec::new(), to: None }).into_iter().collect();
         while let Some(place) = left.pop() {
             match self.page(place.root)? {
-                Some(Page::Leaf(pairs)) => pairs.into_iter().for_each(|(key, value)| visit(key, value)),
-                Some(Page::Branch { children, keys }) if place.depth < DEPTH_MAX => {
+                Some((bytes, Page::Leaf(pairs))) => {
+                    pairs.into_iter().for_each(|(key, value)| visit(&bytes[key], &bytes[value]));
+                }
+                Some((_, Page::Branch { children, keys })) if place.depth < DEPTH_MAX => {
                     left.extend(children_of(&place, &children, &keys));
                 }
                 _ => holes.push(Hole { at: self.address(place.root.page).0, from: place.from, to: place.to }),
@@ -161,14 +168,15 @@ impl<'a> Image<'a> {
         (at, len)
     }
 
-    fn page(&self, root: Root) -> Result<Option<Page>, StoreError> {
+    /// A page's bytes and what they are, if they are right.
+    fn page(&self, root: Root) -> Result<Option<(Vec<u8>, Page)>, StoreError> {
         let (at, len) = self.address(root.page);
         if len > PAGE_MAX || at.checked_add(len).is_none_or(|end| end > self.len) {
             return Ok(None);
         }
         let mut bytes = vec![0; len as usize];
         match self.medium.read(at, &mut bytes) {
-            Ok(()) => Ok(take_apart(&bytes, root.checksum)),
+            Ok(()) => Ok(take_apart(&bytes, root.checksum).map(|page| (bytes, page))),
             // A bad sector is a hole too.
             Err(error) if error.raw_os_error() == Some(EIO) => Ok(None),
             Err(error) => Err(StoreError::from_io("read", &error)),
@@ -231,7 +239,9 @@ fn leaf(page: &[u8], checksum: u128) -> Option<Page> {
     let mut pairs = Vec::with_capacity(count);
     let (mut key_at, mut value_at) = (4 + 8 * count, *keys.last()?);
     for (key_end, value_end) in keys.into_iter().zip(values) {
-        pairs.push((page.get(key_at..key_end)?.to_vec(), page.get(value_at..value_end)?.to_vec()));
+        page.get(key_at..key_end)?;
+        page.get(value_at..value_end)?;
+        pairs.push((key_at..key_end, value_at..value_end));
         (key_at, value_at) = (key_end, value_end);
     }
     Some(Page::Leaf(pairs))

@@ -170,7 +170,7 @@ fn copy(image: &Image<'_>, commit: &Commit, to: &mut DiskEngine) -> Result<Vec<H
     let mut batch = Batch::new();
     let mut copied = Ok(());
     let holes = image.walk(commit, &mut |key, value| {
-        batch.put(key, value);
+        batch.put(key.to_vec(), value.to_vec());
         if batch.bytes() >= COPY_BYTES && copied.is_ok() {
             copied = to.apply(&batch).and_then(|()| to.sync());
             batch = Batch::new();
