@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
+use crate::files::reload;
 use crate::kit::client::{plain, tcp};
 use crate::kit::packet::PINGREQ;
 use crate::kit::ws::request;
@@ -103,6 +104,38 @@ fn f03_dead_peers() {
         Client::clean(&broker, client.version(), &format!("dead{}", client.version().0)).disconnect();
     }
     vitals.finish("F03 (dead peers)", &mut broker, Limits::of_connections(6));
+}
+
+// F03: what the client asks for is capped, so that no silent peer stays for ever: told in MQTT 5, refused below.
+#[test]
+fn f03_keep_alive_at_its_edges() {
+    if !broker::ours() {
+        return; // Mosquitto 2.0.11 lets 0 pass below MQTT 5.
+    }
+    let mut broker = target().start();
+    let vitals = Vitals::begin(&broker);
+    // Set by a reload, for the watchers are above it.
+    let file = broker.dir().join("mosquitto.conf");
+    let conf = std::fs::read_to_string(&file).expect("the kit wrote it");
+    broker.write("mosquitto.conf", conf + "max_keepalive 2\n");
+    reload(&broker);
+    for seconds in [0, 3, u16::MAX] {
+        for version in [V3, V4] {
+            let mut refused = Client::raw(&broker, version);
+            refused.send(Connect::new(version, "forever").keepalive(seconds).bytes());
+            refused.expect([0x20, 2, 0, 2]);
+            refused.expect_close();
+        }
+        let (mut told, connack) = Client::open(&broker, &Connect::new(V5, "told").keepalive(seconds));
+        let properties = decode::connack_properties(&connack);
+        assert!(properties.contains(&(0x13, vec![0, 2])), "{seconds}: {properties:?}");
+        assert!(told.drain_within(15 * SECOND).1, "{seconds}: a dead peer is kept");
+    }
+    let (mut modest, connack) = Client::open(&broker, &Connect::new(V5, "modest").keepalive(1));
+    assert!(!decode::connack_properties(&connack).iter().any(|(id, _)| *id == 0x13));
+    modest.expect_silence();
+    modest.disconnect();
+    vitals.finish("F03 (keep alive at its edges)", &mut broker, Limits::of_connections(10));
 }
 
 /// Publishes until so many megabytes are sent.

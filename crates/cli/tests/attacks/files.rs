@@ -160,7 +160,7 @@ fn e13_half_written_configurations() {
 
 /// Two reloads, of which the second begins when the first is over.
 #[track_caller]
-fn reload(broker: &Broker) {
+pub fn reload(broker: &Broker) {
     for _ in 0..2 {
         let from = broker.log_bytes();
         broker.signal("HUP");
