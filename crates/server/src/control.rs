@@ -87,12 +87,23 @@ impl Control {
                 Some(signal) => self.obey(signal),
                 None => {}
             }
-            if self.shards.any_ended() {
-                let error = "Error: a shard has stopped unexpectedly; the broker ends. Please report this with the log.";
+            if let Some(thread) = self.ended_thread() {
+                let error = format!(
+                    "Error: {thread} has stopped unexpectedly; the broker ends. Please report this with the log."
+                );
                 return Err(StartError::new(exit::FAILED, error, None));
             }
             self.do_due(Instant::now());
         }
+    }
+
+    /// A thread that should run and does not.
+    fn ended_thread(&self) -> Option<&'static str> {
+        if self.shards.any_ended() {
+            return Some("a shard");
+        }
+        let ended = self.running.store.as_ref().is_some_and(StoreThread::has_ended);
+        ended.then_some("the store's thread")
     }
 
     fn stop(self) -> Result<(), StartError> {

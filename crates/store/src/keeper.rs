@@ -132,6 +132,12 @@ impl<E: Engine + 'static> Keeper<E> {
         Ok((Keeper { shared, thread }, desks))
     }
 
+    /// True if the thread has ended, which it does on its own by a fault only.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Ends the thread once everything that was handed over is kept, as far as there is room, and gives the log back.
     /// `None` if the thread has panicked.
     #[must_use]
