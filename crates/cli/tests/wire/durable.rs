@@ -211,3 +211,28 @@ fn a_damaged_store_is_told_and_the_rest_is_there() {
     reader.subscribe("state/000", 1);
     reader.receive("state/000", &format!("{:0100}", 0));
 }
+
+#[test]
+fn persistence_durability_says_what_is_kept() {
+    if !broker::ours() {
+        return;
+    }
+    for (durability, kept) in [("interval 3600000", true), ("group", true), ("none", false)] {
+        let folder = folder();
+        let conf = || conf(folder.path()).line(&format!("persistence_durability {durability}"));
+        let mut broker = conf().start();
+        let (mut writer, _) = Client::open(&broker, &durable(V5, "writer"));
+        // With an interval of an hour the acknowledgement comes at once, and an orderly end writes everything.
+        writer.publish_retained("state", "on", 1);
+        assert_eq!(broker.stop(), Some(0));
+        assert_eq!(folder.path().join("pondhawk-store").exists(), kept, "{durability}");
+        let broker = conf().start();
+        let (mut reader, connack) = Client::open(&broker, &durable(V5, "writer"));
+        assert_eq!(present(&connack), kept, "{durability}");
+        reader.subscribe("state", 1);
+        if kept {
+            reader.receive("state", "on");
+        }
+        reader.expect_silence();
+    }
+}
