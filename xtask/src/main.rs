@@ -13,6 +13,7 @@ mod docs;
 mod environment;
 mod fuzz;
 mod mutants;
+mod plants;
 mod process;
 mod provision;
 mod sim;
@@ -45,6 +46,9 @@ Usage: cargo xtask TASK [OPTIONS]
                       run the fuzz targets (default: all of them, a minute each)
   mutants [--package P]... [--file GLOB]... [--shard K/N] [--jobs N]
                       change the code and look whether a test notices (default: codec, session and broker; hours)
+  plants [--quick] [--with SUITE[,SUITE]...] [PLANT]...
+                      plant bugs, one at a time, and look which test notices (default: all of them);
+                      --quick: some of them, others with every commit; --with: only with these test programs
   sim [--seeds N] [--from SEED] [--minutes M] [--seed SEED [--trace]] [--shards K] [--steps S]
                       the shards in a simulated world with faults (default: 1000 seeds);
                       --seed SEED --trace: one seed, with everything that happens
@@ -80,6 +84,7 @@ fn dispatch() -> Result<()> {
         "fuzz" => fuzz::run(rest),
         "mutants" => mutants::run(rest),
         "docs" => docs::run(rest),
+        "plants" => plants::run(rest),
         "sim" => sim::run(rest),
         "spec" => spec::run(rest),
         "bench" => bench::run(rest),

@@ -508,7 +508,10 @@ impl<H: Host> Shard<H> {
             return;
         }
         let due = state.last_heard + u64::from(state.link.keep_alive_s) * 1500;
-        if now < due || planted!(KeepAliveNeverEnds) {
+        if planted!(KeepAliveNeverEnds) {
+            return;
+        }
+        if now < due {
             self.timers.set(due, Timer::KeepAlive(conn));
             return;
         }

@@ -110,6 +110,10 @@ plants! {
     RestoredWithoutQueue "broker" "a restart forgets what was queued" "I1";
     RestoredWithoutSubscriptions "broker" "a restart forgets subscriptions" "I6";
 
+    DurableWhenWritten "store" "a ticket is durable before the sync" "I1, docs/design/005";
+    SyncErrorPassedOver "store" "a failed sync counts as done" "I1, docs/design/005";
+    BodyDropped "store" "a message that several queues share goes with the first that is done" "I1";
+
     PatternNameUnchecked "auth" "a client id with wildcards counts in a pattern" "docs/access.md";
     DenyAfterGrant "auth" "a grant goes before a denial" "docs/access.md";
     LastLetterLost "net" "the last letter of a large batch is lost" "I1";

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 /// Traces of a test run, if `PROPTEST_CASES` does not say how many.
-const CASES: u32 = 300;
+const CASES: u32 = 600;
 
 fn config() -> Config {
     let mut config = Config { failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };

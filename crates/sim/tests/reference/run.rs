@@ -110,10 +110,8 @@ impl Run {
         let bytes = match op {
             Op::Subscribe { filters, id, hasty, .. } => {
                 let bytes = packets::subscribe(self.clients[who].id(), filters, *id, version);
-                // Without retained messages to come, all is done once SUBACK is there.
-                let no_retained = filters.iter().all(|(_, options)| options >> 4 == 2);
-                let hasty = *hasty && version == Version::V5 && no_retained;
-                return self.write(connection, &bytes, hasty);
+                // Before MQTT 5.0 retained messages come, whatever the options say.
+                return self.write(connection, &bytes, *hasty && version == Version::V5);
             }
             Op::Unsubscribe { filters, .. } => packets::unsubscribe(self.clients[who].id(), filters, version),
             Op::Publish { messages, .. } => self.publish(who, messages),

@@ -4,6 +4,7 @@ use super::index::{Index, ReleaseIndex, SessionIndex};
 use crate::engine::Batch;
 use crate::format::{BodyNo, Clock, Content, Key, Value};
 use pondhawk_broker::{Kept, Persist, Place, Release};
+use pondhawk_plants::planted;
 use pondhawk_session::server::{Delivery, Message, Seq};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -201,7 +202,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn let_go(&mut self, body: BodyNo) {
-        if self.index.let_go(body) {
+        if self.index.let_go(body) || planted!(BodyDropped) {
             self.batch.delete(Key::Body(body).encode());
         }
     }
