@@ -26,6 +26,7 @@ mod printer;
 mod pubtool;
 mod rrtool;
 mod run;
+mod store;
 mod subtool;
 mod tool;
 

@@ -1,12 +1,12 @@
 //! Which manual pages there are. The tools' come from their table of flags, the configuration's from its table
-//! of directives, and those of the broker, of `mosquitto_passwd` and of `conform` from their usage texts.
+//! of directives, and those of the broker, of `mosquitto_passwd`, `conform` and `store` from their usage texts.
 
 use crate::options::man::{escape, man_page};
 use crate::tool::Tool;
-use crate::{conform, passwd};
+use crate::{conform, passwd, store};
 
 /// The names of the pages.
-pub(crate) const PAGES: [&str; 7] = [
+pub(crate) const PAGES: [&str; 8] = [
     "mosquitto",
     "mosquitto_pub",
     "mosquitto_sub",
@@ -14,6 +14,7 @@ pub(crate) const PAGES: [&str; 7] = [
     "mosquitto_passwd",
     "mosquitto.conf",
     "pondhawk-conform",
+    "pondhawk-store",
 ];
 
 /// The page of this name, or of the subcommand of this name, as roff.
@@ -37,6 +38,9 @@ pub(crate) fn page(name: &str) -> Option<String> {
             "say where an MQTT broker differs from the standard",
             conform::USAGE,
         )),
+        "pondhawk-store" | "store" => {
+            Some(from_usage(("pondhawk-store", 1), "look into what an MQTT broker has stored", store::USAGE))
+        }
         _ => None,
     }
 }

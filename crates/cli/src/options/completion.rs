@@ -10,8 +10,19 @@ use std::fmt::Write as _;
 pub(crate) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
 /// The subcommands of `pondhawk`.
-pub(crate) const SUBCOMMANDS: [&str; 10] =
-    ["broker", "pub", "sub", "rr", "passwd", "conform", "install-names", "completions", "man", "help"];
+pub(crate) const SUBCOMMANDS: [&str; 11] = [
+    "broker",
+    "pub",
+    "sub",
+    "rr",
+    "passwd",
+    "conform",
+    "store",
+    "install-names",
+    "completions",
+    "man",
+    "help",
+];
 
 /// The completions for a shell, if it is one that we know.
 pub(crate) fn completion(shell: &str) -> Option<String> {

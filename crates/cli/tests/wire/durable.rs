@@ -180,6 +180,16 @@ fn two_brokers_do_not_share_a_store() {
     assert!(first.alive());
 }
 
+/// The exit code of `pondhawk store check`, and whether it finds all retained messages.
+fn check_of(folder: &Path) -> (Option<i32>, bool) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pondhawk"));
+    let output = command.args(["store", "check"]).arg(folder).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let is_sound = text.contains("300 retained messages\n") && text.ends_with("sound\n");
+    assert_eq!(text.contains("lost: "), output.status.code() == Some(1), "{text}");
+    (output.status.code(), is_sound)
+}
+
 #[test]
 fn a_damaged_store_is_told_and_the_rest_is_there() {
     if !broker::ours() {
@@ -192,6 +202,7 @@ fn a_damaged_store_is_told_and_the_rest_is_there() {
         writer.publish_retained(&format!("state/{n:03}"), format!("{n:0100}"), 1);
     }
     assert_eq!(broker.stop(), Some(0));
+    assert_eq!(check_of(folder.path()), (Some(0), true));
     let file = folder.path().join("pondhawk-store/records.redb");
     let mut bytes = std::fs::read(&file).expect("the store");
     let wanted = format!("{:0100}", 150).into_bytes();
@@ -202,8 +213,11 @@ fn a_damaged_store_is_told_and_the_rest_is_there() {
     for place in places {
         bytes[place] ^= 1;
     }
-    std::fs::write(&file, bytes).expect("written");
+    std::fs::write(&file, &bytes).expect("written");
+    assert_eq!(check_of(folder.path()), (Some(1), false));
+    assert!(std::fs::read(&file).is_ok_and(|after| after == bytes), "a check changes nothing");
     let broker = keeping(folder.path(), 1);
+    assert_eq!(check_of(folder.path()).0, Some(2), "the broker has it");
     let log = broker.log();
     assert!(log.contains("Error: The store has lost every record from"), "{log}");
     assert!(log.contains("records.damaged-1.redb") && log.contains("lost-1.txt"), "{log}");

@@ -29,18 +29,37 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(written)?;
         fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(written)?;
-        let place = path.join(LOCK);
-        let lock = file(&place, true).map_err(written)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { place: place.display().to_string() });
-            }
-            Err(TryLockError::Error(error)) => return Err(written(error)),
-        }
+        let lock = file(&path.join(LOCK), true).map_err(written)?;
         let mut folder = Folder { path: path.to_owned(), lock: Arc::new(lock), is_old: false };
+        folder.take_lock()?;
         folder.is_old = folder.check_format()?;
         Ok(folder)
+    }
+
+    /// Locks a folder that is there, and makes nothing.
+    pub(super) fn look(path: &Path) -> Result<Self, StoreError> {
+        let read = |error: io::Error| StoreError::from_io("read", &error);
+        let lock = file(&path.join(LOCK), false).map_err(read)?;
+        let mut folder = Folder { path: path.to_owned(), lock: Arc::new(lock), is_old: false };
+        folder.take_lock()?;
+        folder.is_old = folder.check_format()?;
+        Ok(folder)
+    }
+
+    fn take_lock(&self) -> Result<(), StoreError> {
+        match self.lock.try_lock() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => {
+                Err(StoreError::Locked { place: self.path.join(LOCK).display().to_string() })
+            }
+            Err(TryLockError::Error(error)) => Err(written(error)),
+        }
+    }
+
+    /// The file of the engine, as it is.
+    pub(super) fn existing_records(&self) -> Result<Arc<dyn Medium>, StoreError> {
+        let read = |error: io::Error| StoreError::from_io("read", &error);
+        Ok(Arc::new(File::open(self.path.join(RECORDS)).map_err(read)?))
     }
 
     /// Whether a store was made here; one of a later version is refused.

@@ -4,11 +4,13 @@
 //! is. Of what is damaged the parts that are provably as they were written are copied to a new file; the old one is
 //! kept under another name, and what was lost is said.
 
+mod check;
 mod engine;
 mod folder;
 mod image;
 mod medium;
 
+pub use check::{Checked, check};
 pub use engine::DiskEngine;
 pub use medium::Medium;
 

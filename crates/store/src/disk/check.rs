@@ -1,0 +1,54 @@
+//! A look at a store that changes nothing, for people and their scripts.
+
+use super::folder::Folder;
+use super::image::Image;
+use super::{Health, best, health, lost};
+use crate::engine::{Batch, Engine, MemoryEngine};
+use crate::format::Clock;
+use crate::recover::recover;
+use crate::{Lost, StoreError};
+use pondhawk_broker::Restored;
+use std::path::Path;
+
+/// What a store holds, and how it is.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it would give to a broker.
+    pub restored: Restored,
+    /// What it would not, because it is damaged.
+    pub lost: Vec<Lost>,
+    /// The last transaction is not whole and would be taken back: the machine stopped in the middle of it.
+    pub torn: bool,
+    /// Bytes of its file.
+    pub bytes: u64,
+}
+
+/// Reads a store from end to end. No broker may have it open.
+///
+/// # Errors
+/// [`StoreError::Locked`], [`StoreError::Newer`], or what the disk says: also if there is no store.
+pub fn check(path: &Path, clock: Clock) -> Result<Checked, StoreError> {
+    let folder = Folder::look(path)?;
+    let medium = folder.existing_records()?;
+    let bytes = medium.len().map_err(|error| StoreError::from_io("read", &error))?;
+    let torn = matches!(health(&*medium)?, Health::Torn);
+    let mut copy = MemoryEngine::new();
+    let mut missing = Vec::new();
+    match best(&*medium)? {
+        None => missing.push(Lost {
+            what: "everything".to_owned(),
+            why: "the head of the file records.redb is damaged".to_owned(),
+            key: Vec::new(),
+            value: Vec::new(),
+        }),
+        Some((image, commit)) => {
+            let mut batch = Batch::new();
+            let holes = image.walk(&commit, &mut |key, value| batch.put(key.to_vec(), value.to_vec()))?;
+            copy.apply(&batch)?;
+            missing.extend(holes.iter().map(lost));
+        }
+    }
+    let recovered = recover(&copy, clock)?.recovered;
+    missing.extend(recovered.lost);
+    Ok(Checked { restored: recovered.restored, lost: missing, torn, bytes })
+}
