@@ -95,7 +95,9 @@ mod tests {
         };
         let id = PacketId::MIN;
         let mut inbox = Inbox::default();
+        assert!(inbox.is_empty() && !inbox.contains(id));
         assert_eq!(inbox.receive(id, || message(b"first")), Received::New);
+        assert!(!inbox.is_empty() && inbox.contains(id));
         assert_eq!(inbox.receive(id, || message(b"again")), Received::Again);
         assert_eq!((inbox.len(), inbox.bytes()), (1, 6));
         let released = inbox.release(id).expect("held");

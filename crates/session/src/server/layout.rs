@@ -269,6 +269,69 @@ mod tests {
         }
     }
 
+    /// Frames are copied where recipients share a layout, and nothing of a frame of its own is in another's.
+    #[test]
+    fn each_recipient_gets_its_own_kind_of_frame() {
+        let plain = SubscriptionIds::None;
+        let kinds = [
+            (Version::V311, Qos::AtMostOnce, false, &plain, 0),
+            (Version::V5, Qos::AtMostOnce, false, &plain, 0),
+            (Version::V5, Qos::AtMostOnce, true, &plain, 0),
+            (Version::V5, Qos::AtLeastOnce, false, &plain, 0),
+            (Version::V5, Qos::AtLeastOnce, true, &plain, 2),
+            (Version::V311, Qos::ExactlyOnce, true, &plain, 0),
+            (Version::V5, Qos::ExactlyOnce, false, &SubscriptionIds::One(7), 0),
+            (Version::V311, Qos::ExactlyOnce, false, &plain, 2),
+        ];
+        let mut layouts = Layouts::default();
+        for payload in [&b"first"[..], b"second, which is longer"] {
+            layouts.reset();
+            let message = view(payload, NEVER);
+            for (n, (version, qos, retain, ids, hidden)) in kinds.iter().chain(&kinds).enumerate() {
+                let delivery = Delivery { qos: *qos, retain: *retain, ids: (*ids).clone() };
+                let id = PacketId::new(if *qos == Qos::AtMostOnce { 0 } else { 100 + n as u16 });
+                let outgoing =
+                    Outgoing { delivery: &delivery, id, dup: n % 3 == 0 && id.is_some(), hidden: *hidden };
+                let mut out = Vec::new();
+                let mut link = Link::new(*version);
+                let len = layouts.append((&message, 0), &outgoing, &mut link, &mut out);
+                let publish = decode(&out, *version);
+                assert_eq!(len, Ok(out.len()));
+                assert_eq!((publish.topic, publish.payload), (&"m/a/b"[*hidden..], payload));
+                assert_eq!((publish.qos, publish.retain, publish.dup), (*qos, *retain, outgoing.dup));
+                assert_eq!(publish.packet_id, id);
+                let told = publish.properties.iter().filter_map(|property| match property {
+                    Property::SubscriptionIdentifier(id) => Some(id),
+                    _ => None,
+                });
+                assert!(told.eq(ids.as_slice().iter().copied()));
+            }
+        }
+    }
+
+    /// A client with aliases gets a frame of its own, and the others what they got before.
+    #[test]
+    fn an_alias_is_nobody_elses() {
+        let message = view(b"x", NEVER);
+        let delivery = Delivery { qos: Qos::AtMostOnce, retain: false, ids: SubscriptionIds::None };
+        let outgoing = Outgoing { delivery: &delivery, id: None, dup: false, hidden: 0 };
+        let mut layouts = Layouts::default();
+        let mut aliased = Link::new(Version::V5);
+        aliased.set_alias_maximums(0, 1);
+        assert!(aliased.has_aliases_out() && !Link::new(Version::V5).has_aliases_out());
+        for (topic, known) in [("m/a/b", 1), ("", 1)] {
+            let mut out = Vec::new();
+            layouts.append((&message, 0), &outgoing, &mut aliased, &mut out).expect("fits");
+            let publish = decode(&out, Version::V5);
+            assert_eq!(publish.topic, topic);
+            assert!(publish.properties.iter().eq([Property::TopicAlias(known)]));
+            let mut out = Vec::new();
+            layouts.append((&message, 0), &outgoing, &mut Link::new(Version::V5), &mut out).expect("fits");
+            let publish = decode(&out, Version::V5);
+            assert_eq!((publish.topic, publish.properties.is_empty()), ("m/a/b", true));
+        }
+    }
+
     // [MQTT-3.1.2-24]
     #[test]
     fn what_the_client_cannot_take_is_not_sent() {

@@ -160,6 +160,10 @@ mod tests {
         let mut scratch = String::new();
         assert_eq!(link.resolve(&publish("a"), Some(2), &mut scratch), Ok("a"));
         let mut scratch = String::new();
+        assert_eq!(link.resolve(&publish("one"), Some(1), &mut scratch), Ok("one"));
+        let mut scratch = String::new();
+        assert_eq!(link.resolve(&publish(""), Some(1), &mut scratch), Ok("one"));
+        let mut scratch = String::new();
         assert_eq!(link.resolve(&publish(""), Some(2), &mut scratch), Ok("a"));
         let mut scratch = String::new();
         assert_eq!(link.resolve(&publish("b"), Some(2), &mut scratch), Ok("b"));

@@ -168,6 +168,7 @@ mod tests {
         let view = message.view();
         assert_eq!((view.topic, view.properties, view.payload), ("a/b", &[1u8, 1][..], &b"hello"[..]));
         assert_eq!((message.size(), message.payload_len()), (10, 5));
+        assert_eq!((view.size(), message.topic()), (10, "a/b"));
     }
 
     // [MQTT-3.3.2-5] [MQTT-3.3.2-6]
