@@ -196,3 +196,13 @@ fn a_message_that_may_not_go_out_again() {
     assert_eq!(drain(&mut outbox, 10), [(10_001, false)]);
     assert_eq!(outbox.pubcomp(id(1)), Ok(Some(Seq(1))));
 }
+
+#[test]
+fn the_queue_has_a_limit_in_bytes() {
+    // Each has a topic of one byte and a payload of four.
+    let limits = OutboxLimits { queued_bytes: 10, ..UNLIMITED };
+    let mut outbox = Outbox::default();
+    let offered = [0, 1, 2].map(|n| outbox.offer(message(n, Qos::AtLeastOnce), None, &limits));
+    assert_eq!(offered, [Offered::Queued(Some(Seq(1))), Offered::Queued(Some(Seq(2))), Offered::Dropped]);
+    assert_eq!((outbox.queue_len(), outbox.bytes()), (2, 10));
+}

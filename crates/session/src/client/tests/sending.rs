@@ -228,7 +228,80 @@ fn the_servers_limits_refuse_commands() {
     let one = SubscribeFilter { filter: "a", options: SubscribeOptions::default() };
     let numbered = block(&[Property::SubscriptionIdentifier(1)]);
     assert_eq!(wire.client.subscribe(0, &[one], &numbered), Err(Refused::SubscriptionNotSupported));
+    let hash = SubscribeFilter { filter: "#", ..one };
+    let refused = wire.client.subscribe(0, &[hash], &PropertiesBuf::new());
+    assert_eq!(refused, Err(Refused::SubscriptionNotSupported));
     assert_eq!(wire.sent(), []);
+    // What no limit is about goes out.
+    wire.client.publish(0, &message).expect("not retained");
+    wire.client.subscribe(0, &[one], &PropertiesBuf::new()).expect("plain");
+    assert_eq!(wire.sent(), [PacketType::Publish, PacketType::Subscribe]);
+}
+
+#[test]
+fn a_server_that_allows_it_gets_subscription_identifiers() {
+    let mut wire = Wire::online(options(V5), &[]);
+    let one = SubscribeFilter { filter: "a", options: SubscribeOptions::default() };
+    let numbered = block(&[Property::SubscriptionIdentifier(1)]);
+    wire.client.subscribe(0, &[one], &numbered).expect("supported");
+}
+
+/// To the byte, for each packet by itself. [MQTT-3.2.2-15]
+#[test]
+fn a_packet_may_be_as_large_as_the_server_says() {
+    // Two bytes each of header and length, one filter with length and options, the length of no properties.
+    let len = 2 + 2 + 1 + 2 + 1 + 1;
+    let one = SubscribeFilter { filter: "a", options: SubscribeOptions::default() };
+    for (packet_max, fits) in [(len, true), (len - 1, false)] {
+        let mut wire = Wire::online(options(V5), &[Property::MaximumPacketSize(packet_max)]);
+        for _ in 0..2 {
+            let outcome = wire.client.subscribe(0, &[one], &PropertiesBuf::new());
+            assert_eq!(outcome.is_ok(), fits, "{outcome:?}");
+        }
+    }
+}
+
+/// The length of a message that may wait is reckoned, from above. [MQTT-3.2.2-15]
+#[test]
+fn a_message_that_is_too_large_is_refused_at_once() {
+    let properties = block(&[Property::UserProperty("k", "v")]);
+    let payload = [0; 100];
+    let message = NewMessage { properties: properties.as_properties(), ..NewMessage::new("topic", &payload) };
+    let message = message.qos(Qos::AtLeastOnce);
+    // Header, topic with its length, identifier, properties with their length, payload.
+    let len = 2 + 2 + 5 + 2 + 1 + 7 + 100;
+    for (packet_max, outcome) in [(len, Ok(PacketId::MIN)), (len - 1, Err(Refused::PacketTooLarge))] {
+        let mut wire = Wire::online(options(V5), &[Property::MaximumPacketSize(packet_max)]);
+        assert_eq!(wire.client.publish(0, &message), outcome);
+        assert_eq!(wire.client.unanswered(), usize::from(outcome.is_ok()));
+    }
+}
+
+// [MQTT-4.7.3-3] [MQTT3-4.7.3-3]
+#[test]
+fn a_topic_has_65_535_bytes_at_the_most() {
+    let mut wire = Wire::new(options(V5));
+    let topic = "t".repeat(65_536);
+    let publish = |wire: &mut Wire, topic: &str| {
+        wire.client.publish(0, &NewMessage::new(topic, b"").qos(Qos::AtLeastOnce)).map(|_| ())
+    };
+    assert_eq!(publish(&mut wire, &topic), Err(Refused::TooLarge));
+    assert_eq!(publish(&mut wire, &topic[1..]), Ok(()));
+}
+
+#[test]
+fn an_alias_that_the_application_chose_is_the_only_one() {
+    let mut wire =
+        Wire::online(Options { topic_aliases_max: 5, ..options(V5) }, &[Property::TopicAliasMaximum(5)]);
+    let chosen = block(&[Property::TopicAlias(3)]);
+    let message = NewMessage { properties: chosen.as_properties(), ..NewMessage::new("t", b"") };
+    wire.client.publish(0, &message).expect("allowed");
+    let mut sent = Vec::new();
+    wire.packets(&mut |packet| match packet {
+        Packet::Publish(publish) => sent = publish.properties.as_bytes().to_vec(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(sent, chosen.as_properties().as_bytes());
 }
 
 // [MQTT-3.8.3-1] [MQTT-3.8.3-2] [MQTT-3.8.3-4] [MQTT-3.10.3-1] [MQTT-3.10.3-2] [MQTT3-3.8.3-1] [MQTT3-3.8.3-3]
@@ -297,6 +370,10 @@ fn what_is_kept_has_a_limit() {
     assert_eq!(wire.client.publish(0, &message), Err(Refused::QueueFull));
     assert_eq!((wire.client.unanswered(), wire.client.unanswered_bytes()), (2, 12));
     let mut wire = Wire::new(Options { queue_bytes_max: 1, ..options(V3) });
+    wire.publish(Qos::AtLeastOnce);
+    // What waits, and the payload: just as much as is allowed.
+    let mut wire = Wire::new(Options { queue_bytes_max: 11, ..options(V3) });
+    wire.publish(Qos::AtLeastOnce);
     wire.publish(Qos::AtLeastOnce);
 }
 
