@@ -29,6 +29,7 @@ mod qos;
 mod report;
 mod runner;
 mod self_test;
+mod storage;
 mod topics;
 mod vitals;
 

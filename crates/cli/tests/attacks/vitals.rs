@@ -2,8 +2,7 @@
 //!
 //! An honest client ([`Heart`]) beats every 10 ms; a bystander without the right to read listens to
 //! everything; `$SYS` and the kernel count. All signs are looked at, also when one has failed, and go into a
-//! [`Report`]. V8 (a restart loses nothing) needs a store, which this version does not have: it is reported
-//! as not looked at.
+//! [`Report`]. V8 (a restart loses nothing) is looked at where the case's broker keeps anything.
 
 use std::time::Duration;
 
@@ -35,9 +34,10 @@ const STORES: [&str; 2] = ["messages/stored", "retained messages/count"];
 /// The broker that is attacked: open to everybody, except that `eve` may read next to nothing.
 pub fn target() -> Conf {
     Conf::accounts()
+        .file("passwd", passwords(&["alice", "bob", "eve"]))
         .line("allow_anonymous true")
         .line("sys_interval 1")
-        .acl("topic readwrite #\ntopic readwrite $SYS/#\ntopic readwrite $foo/#\ntopic readwrite $honest/#\ntopic readwrite $CONTROL/#\ntopic readwrite $share/#\nuser eve\ntopic read eve/#\n")
+        .acl("topic readwrite #\ntopic readwrite $SYS/#\ntopic readwrite $foo/#\ntopic readwrite $honest/#\ntopic readwrite $CONTROL/#\ntopic readwrite $share/#\nuser eve\ntopic read eve/#\nuser honest\ntopic readwrite $honest/#\n")
         .shards(2)
 }
 
@@ -142,7 +142,19 @@ impl Vitals {
 
     /// Everything after the attack. Its connections must be closed by now.
     #[track_caller]
-    pub fn finish(mut self, name: &str, broker: &mut Broker, limits: Limits) {
+    pub fn finish(self, name: &str, broker: &mut Broker, limits: Limits) {
+        let keeps = broker.keeps();
+        self.conclude((name, keeps), broker, limits);
+    }
+
+    /// As [`Vitals::finish`], without the restart.
+    #[track_caller]
+    pub fn finish_here(self, name: &str, broker: &mut Broker, limits: Limits) {
+        self.conclude((name, false), broker, limits);
+    }
+
+    #[track_caller]
+    fn conclude(mut self, (name, restarts): (&str, bool), broker: &mut Broker, limits: Limits) {
         self.during(name, broker);
         let calm = self.heart.quick_beat(CALM_MAX);
         let beats = self.heart.stop();
@@ -166,9 +178,46 @@ impl Vitals {
         let stalled =
             (beats.longest > STALL_MAX).then(|| format!("the honest client waited {}", shown(beats.longest)));
         report.add("V7", stalled.map_or(Ok(shown(beats.longest)), Err));
-        report.silent("V8", "this version keeps nothing over a restart");
+        if restarts {
+            drop((self.bystander, self.sys));
+            report.add("V8", restart_keeps(broker));
+        } else {
+            report.silent("V8", "nothing is kept here");
+        }
         report.close(name);
     }
+}
+
+/// V8: a session, what waits in it, and a retained message are there after a restart.
+fn restart_keeps(broker: &mut Broker) -> Result<String, String> {
+    let durable = Connect::new(V5, "durable").login("honest", accounts::PASSWORD).durable();
+    let (mut client, _) = Client::open(broker, &durable);
+    client.subscribe("$honest/waiting", 1);
+    client.publish_retained("$honest/kept", "kept", 1);
+    client.disconnect();
+    let mut writer = Client::open(broker, &Connect::new(V5, "w").login("honest", accounts::PASSWORD)).0;
+    writer.publish("$honest/waiting", "waiting", 1);
+    writer.disconnect();
+    let code = broker.stop();
+    if code != Some(0) {
+        return Err(format!("exit code {code:?}; log:\n{}", broker.log()));
+    }
+    broker.start_again();
+    let (mut client, connack) = Client::open(broker, &durable);
+    if connack[2] != 1 {
+        return Err(format!("the session is gone; log:\n{}", broker.log()));
+    }
+    for (filter, payload) in [("", "waiting"), ("$honest/kept", "kept")] {
+        if !filter.is_empty() {
+            client.subscribe(filter, 1);
+        }
+        match client.patient_frame().and_then(|frame| decode::delivery(V5, &frame)) {
+            Some(delivery) if delivery.text() == payload => client.acknowledge(&delivery),
+            other => return Err(format!("{payload:?} is gone, there is {other:?}")),
+        }
+    }
+    client.disconnect();
+    Ok(String::new())
 }
 
 /// A time as people read it.

@@ -36,6 +36,7 @@ pub struct Conf {
     descriptors: Option<usize>,
     program: Option<PathBuf>,
     within: Option<&'static str>,
+    small_disk: Option<(PathBuf, usize)>,
     unread: bool,
     data_bytes: Option<u64>,
 }
@@ -98,6 +99,12 @@ impl Conf {
     /// Runs the broker with a limit on open files.
     pub fn descriptors(mut self, limit: usize) -> Self {
         self.descriptors = Some(limit);
+        self
+    }
+
+    /// Runs the broker with a file system of so many megabytes in this folder, which only it can see.
+    pub fn small_disk(mut self, folder: &Path, megabytes: usize) -> Self {
+        self.small_disk = Some((folder.to_owned(), megabytes));
         self
     }
 
@@ -258,6 +265,12 @@ fn command(conf: &Conf) -> Command {
     }
     let foreign = conf.program.clone().or_else(|| std::env::var_os("PONDHAWK_BROKER").map(PathBuf::from));
     let program = foreign.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_pondhawk")));
+    if let Some((folder, megabytes)) = &conf.small_disk {
+        let mount = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", &mount]).arg(folder).arg(program).arg("broker");
+        return command;
+    }
     let limits = [
         conf.descriptors.map(|limit| format!("--nofile={limit}")),
         conf.data_bytes.map(|limit| format!("--data={limit}")),
@@ -306,6 +319,7 @@ enum Attempt {
 /// A running broker.
 #[derive(Debug)]
 pub struct Broker {
+    conf: Conf,
     running: Running,
     ports: [u16; 3],
     stopped: bool,
@@ -330,7 +344,7 @@ impl Broker {
             (all || ended).then_some(!ended)
         });
         match ready {
-            Some(true) => Attempt::Runs(Self { running, ports, stopped: false }),
+            Some(true) => Attempt::Runs(Self { conf: conf.clone(), running, ports, stopped: false }),
             Some(false) => {
                 let _ = running.wait(SECOND);
                 Attempt::Ended(running.log_text())
@@ -340,6 +354,19 @@ impl Broker {
                 panic!("the broker does not listen; log:\n{}", running.log_text())
             }
         }
+    }
+
+    /// Starts another broker of the same configuration in place of this one, which has been stopped. The ports are new,
+    /// and so is the directory: what is kept must be in a folder of the caller's.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(self.stopped, "the old one still runs");
+        *self = self.conf.clone().start();
+    }
+
+    /// Whether sessions and messages are kept over a restart.
+    pub fn keeps(&self) -> bool {
+        self.conf.lines.iter().any(|line| line == "persistence true")
     }
 
     /// Process id.

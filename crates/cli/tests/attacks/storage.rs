@@ -1,0 +1,269 @@
+//! D07, D08, F16, I01: a store under a broker that is killed, a disk that is full, and files that were damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::kit::packet::{PUBCOMP, PUBREC, PUBREL, ack};
+use crate::kit::*;
+use crate::vitals::{Limits, Vitals, target};
+
+/// The usual target with its state in this folder.
+fn kept(folder: &Path) -> Conf {
+    target().line("persistence true").line(&format!("persistence_location {}", folder.display()))
+}
+
+/// How far an exchange at QoS 2 has come when the broker goes.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// PUBLISH is sent, and its answer not waited for.
+    Published,
+    /// PUBREC is here.
+    Received,
+    /// PUBREL is sent, and its answer not waited for.
+    Released,
+    /// PUBCOMP is here.
+    Completed,
+}
+
+/// One message at QoS 2, whose broker ends at this step by this signal and is started again; then the reader, away
+/// until now, must find it exactly once.
+fn exactly_once(broker: &mut Broker, version: Version, (step, signal): (Step, &str)) {
+    let id = |name: &str| Connect::new(version, name).durable();
+    let topic = format!("once/{step:?}");
+    let (mut reader, _) = Client::open(broker, &id("reader"));
+    reader.subscribe(&topic, 2);
+    reader.disconnect();
+    let publish = Publish::new(version, &topic, "m").qos(2, 9);
+    let (mut writer, _) = Client::open(broker, &id("writer"));
+    writer.send(publish.bytes());
+    if !matches!(step, Step::Published) {
+        writer.expect(ack(PUBREC, 9));
+    }
+    if matches!(step, Step::Released | Step::Completed) {
+        writer.send(ack(PUBREL, 9));
+    }
+    if matches!(step, Step::Completed) {
+        writer.expect(ack(PUBCOMP, 9));
+    }
+    let code = broker.stop_with(signal);
+    assert!(signal == "KILL" || code == Some(0), "{code:?}");
+    broker.start_again();
+    let (mut writer, connack) = Client::open(broker, &id("writer"));
+    assert_eq!(connack[2], 1, "the writer's session is there");
+    // The client goes on where it was: what it has had no answer to is sent again.
+    if matches!(step, Step::Published) {
+        writer.send(publish.dup().bytes());
+        writer.expect(ack(PUBREC, 9));
+    }
+    if !matches!(step, Step::Completed) {
+        writer.send(ack(PUBREL, 9));
+        let pubcomp = writer.frame();
+        assert_eq!(pubcomp[..1], [PUBCOMP], "{step:?}: {}", hex::dump(&pubcomp));
+    }
+    writer.disconnect();
+    let (mut reader, connack) = Client::open(broker, &id("reader"));
+    assert_eq!(connack[2], 1, "the reader's session is there");
+    reader.receive(&topic, "m");
+    reader.expect_silence();
+    reader.disconnect();
+    for name in ["reader", "writer"] {
+        Client::clean(broker, version, name).disconnect();
+    }
+}
+
+/// The steps, watched before and afterwards: in between the broker is another one.
+fn over_restarts(name: &str, signal: &str, steps: &[Step]) {
+    if !broker::ours() {
+        return; // Mosquitto loses what it has not saved.
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut broker = kept(folder.path()).start();
+    for &step in steps {
+        for version in [V4, V5] {
+            exactly_once(&mut broker, version, (step, signal));
+        }
+    }
+    let vitals = Vitals::begin(&broker);
+    vitals.finish(name, &mut broker, Limits::of_connections(1));
+}
+
+// D07, S: exactly once to a durable subscriber, never zero, killed at every step.
+#[test]
+fn d07_killed_at_every_step_of_qos_2() {
+    let steps = [Step::Published, Step::Received, Step::Released, Step::Completed];
+    over_restarts("D07 (killed at every step)", "KILL", &steps);
+}
+
+// D08, S: a restart between PUBREL and PUBCOMP.
+#[test]
+fn d08_restarted_between_pubrel_and_pubcomp() {
+    over_restarts("D08 (restarted before PUBCOMP)", "TERM", &[Step::Released, Step::Received]);
+}
+
+/// The files of a store, largest first.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().len()));
+    found
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let (path, place) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() { copy_folder(&path, &place) } else { fs::copy(&path, &place).map(drop).unwrap() }
+    }
+}
+
+/// The session that must be there, or be missed aloud.
+fn reader() -> Connect {
+    Connect::new(V5, "reader").durable()
+}
+
+/// Starts a broker on a damaged copy: it may refuse with a reason, or say what is lost; if it says nothing, nothing is.
+fn judge_damage(folder: &Path, what: &str) {
+    let conf = kept(folder);
+    let Some(broker) = conf.clone().start_unless_it_ends() else {
+        let finished = conf.run_to_end();
+        assert!(finished.code.is_some_and(|code| code != 0), "{what}: {:?}", finished.code);
+        assert!(
+            finished.log.contains("Error") && !finished.log.contains("panicked"),
+            "{what}: {}",
+            finished.log
+        );
+        return;
+    };
+    let log = broker.log().to_lowercase();
+    assert!(!log.contains("panicked"), "{what}: {log}");
+    if ["lost", "damage", "error", "warning"].iter().any(|word| log.contains(word)) {
+        return;
+    }
+    let (mut client, connack) = Client::open(&broker, &reader());
+    assert_eq!(connack[2], 1, "{what}: the session is gone and nobody says so: {log}");
+    for number in 0..20 {
+        client.receive("kept/queue", &number.to_string());
+    }
+    client.subscribe("kept/retained", 1).receive("kept/retained", "kept");
+    client.expect_silence();
+}
+
+// I01, C: what was written is there, or its loss is said. Scale: a bit at 16 places, 6 lengths, instead of every one.
+#[test]
+fn i01_damaged_state_files() {
+    if !broker::ours() {
+        return; // Its files are others.
+    }
+    let good = tempfile::tempdir().unwrap();
+    let mut broker = kept(good.path()).start();
+    let (mut client, _) = Client::open(&broker, &reader());
+    client.subscribe("kept/queue", 1);
+    client.disconnect();
+    let mut writer = Client::clean(&broker, V5, "writer");
+    for number in 0..20 {
+        writer.publish("kept/queue", number.to_string(), 1);
+    }
+    writer.publish_retained("kept/retained", "kept", 1);
+    writer.disconnect();
+    assert_eq!(broker.stop(), Some(0));
+    judge_damage_of_copy(good.path(), "nothing", |_| {});
+    for place in 0..16_u64 {
+        judge_damage_of_copy(good.path(), &format!("a bit in the {place}th of 16 parts"), |file| {
+            let mut bytes = fs::read(file).unwrap();
+            // The middle of the first pages, where the head and the roots are, and then the parts of the rest.
+            let at = if place < 4 { 16 + 40 * place as usize } else { bytes.len() * place as usize / 16 };
+            bytes[at] ^= 1 << (place % 8);
+            fs::write(file, bytes).unwrap();
+        });
+    }
+    for part in 0..6_u64 {
+        judge_damage_of_copy(good.path(), &format!("cut to {part} sixths"), |file| {
+            let bytes = fs::read(file).unwrap();
+            fs::write(file, &bytes[..bytes.len() * part as usize / 6]).unwrap();
+        });
+    }
+    judge_damage_of_copy(good.path(), "another kind of file", |file| {
+        fs::write(file, "mosquitto db".repeat(10_000)).unwrap();
+    });
+}
+
+/// Damages the store's largest file in a copy of the folder.
+fn judge_damage_of_copy(good: &Path, what: &str, damage: impl FnOnce(&Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(good, folder.path());
+    let files = files_below(folder.path());
+    damage(files.first().expect("the store has files"));
+    judge_damage(folder.path(), what);
+}
+
+// F16, G: a disk that is full, which is a small file system of the broker's own.
+#[test]
+fn f16_a_full_disk() {
+    if !broker::ours() {
+        return; // Mosquitto acknowledges before it writes.
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut broker) = on_small_disk(kept(folder.path()), folder.path(), 16) else {
+        println!("F16: this machine lets nobody mount in a namespace of his own");
+        return;
+    };
+    let vitals = Vitals::begin(&broker);
+    // The broker's view of the folder, which is not ours.
+    let inside = PathBuf::from(format!("/proc/{}/root{}", broker.pid(), folder.path().display()));
+    let (mut client, _) = Client::open(&broker, &reader());
+    client.subscribe("kept/queue", 1);
+    client.disconnect();
+    let filler = inside.join("filler");
+    fill(&filler);
+    let mut writer = Client::clean(&broker, V5, "writer");
+    let payload = "x".repeat(200_000);
+    let (mut acknowledged, mut unanswered) = (0, None);
+    for mid in 1..=100 {
+        writer.send(Publish::new(V5, "kept/queue", &payload).qos(1, mid).bytes());
+        match writer.frame_within(2 * SECOND) {
+            Some(frame) if frame.get(4).is_none_or(|reason| *reason < 0x80) => acknowledged += 1,
+            _ => {
+                unanswered = Some(mid);
+                break;
+            }
+        }
+    }
+    println!("F16: {acknowledged} acknowledged, then {unanswered:?} waits; log:\n{}", broker.log());
+    assert!(unanswered.is_some(), "20 MB do not fit 16");
+    // Others are served, and what was acknowledged is there when there is room again.
+    let mut other = Client::clean(&broker, V5, "other");
+    other.subscribe("unkept", 0);
+    other.publish("unkept", "m", 0);
+    other.receive("unkept", "m");
+    other.disconnect();
+    fs::remove_file(&filler).unwrap();
+    let answer = writer.frame_within(30 * SECOND).expect("it goes on when there is room");
+    assert_eq!(answer[0], 0x40);
+    writer.disconnect();
+    let (mut client, _) = Client::open(&broker, &reader());
+    for _ in 0..=acknowledged {
+        assert_eq!(client.receive_any().payload.len(), payload.len());
+    }
+    client.disconnect();
+    Client::clean(&broker, V5, "reader").disconnect();
+    // The small file system is gone with its broker: V8 has its own cases.
+    vitals.finish_here("F16 (a full disk)", &mut broker, Limits::of_connections(5));
+}
+
+/// Writes until nothing fits.
+fn fill(file: &Path) {
+    use std::io::Write;
+    let mut file = fs::File::create(file).unwrap();
+    for block in [1 << 20, 64 << 10, 4 << 10, 512] {
+        while file.write_all(&vec![0; block]).is_ok() {}
+    }
+}
+
+/// A broker whose folder is a file system of so many megabytes, if this machine allows such a thing.
+fn on_small_disk(conf: Conf, folder: &Path, megabytes: usize) -> Option<Broker> {
+    let probe = std::process::Command::new("unshare").args(["-rm", "true"]).status();
+    probe.is_ok_and(|status| status.success()).then(|| conf.small_disk(folder, megabytes).start())
+}
