@@ -7,9 +7,11 @@ use super::medium::{Medium, Watched};
 use crate::StoreError;
 use crate::engine::{Batch, Engine, Space, Visit};
 use redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError};
+use std::cell::Cell;
 use std::ops::{Bound, ControlFlow};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Arc;
+use std::sync::Once;
 
 /// The name of the table.
 pub(super) const TABLE_NAME: &str = "records";
@@ -212,11 +214,34 @@ fn read_table(database: &Database) -> Result<Option<Table>, StoreError> {
 fn open_database(file: &Watched) -> Result<Database, StoreError> {
     let open = || Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file.clone());
     // Bytes that are not redb's can make it panic.
-    let opened = catch_unwind(AssertUnwindSafe(open)).map_err(|_| corrupt("the file of the engine"))?;
+    let opened = contained(open).ok_or_else(|| corrupt("the file of the engine"))?;
     opened.map_err(|error| match file.take_trouble() {
         Some(trouble) => StoreError::from_io(trouble.action, &trouble.error),
         None => from_redb("opened", error.into()),
     })
+}
+
+thread_local! {
+    /// Whether a panic of this thread is an answer that is waited for.
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does what may panic; nothing if it did. Nobody is shown that panic: what it means is said by the error made of it, and
+/// a backtrace at the start would look like the broker's end.
+fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let shown = take_hook();
+        set_hook(Box::new(move |info| {
+            if !CONTAINED.get() {
+                shown(info);
+            }
+        }));
+    });
+    CONTAINED.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    CONTAINED.set(false);
+    outcome.ok()
 }
 
 fn from_redb(action: &'static str, error: redb::Error) -> StoreError {
