@@ -137,7 +137,7 @@ impl Conf {
     pub fn start(self) -> Broker {
         for _ in 0..20 {
             match Broker::attempt(&self) {
-                Attempt::Runs(broker) => return broker,
+                Attempt::Runs(broker) => return *broker,
                 Attempt::Ended(log) if log.contains("in use") => {}
                 Attempt::Ended(log) => {
                     panic!("the broker ended at its start:\n{log}\nconf:\n{}", self.text(str::to_owned))
@@ -159,7 +159,7 @@ impl Conf {
                             (true, running) => running.then_some(true),
                         });
                     broker.stopped = running != Some(true);
-                    return (!broker.stopped).then_some(broker);
+                    return (!broker.stopped).then_some(*broker);
                 }
                 Attempt::Ended(log) if log.contains("in use") => {}
                 Attempt::Ended(_) => return None,
@@ -312,7 +312,7 @@ fn serves(port: u16) -> bool {
 
 /// What became of a start.
 enum Attempt {
-    Runs(Broker),
+    Runs(Box<Broker>),
     Ended(String),
 }
 
@@ -344,7 +344,9 @@ impl Broker {
             (all || ended).then_some(!ended)
         });
         match ready {
-            Some(true) => Attempt::Runs(Self { conf: conf.clone(), running, ports, stopped: false }),
+            Some(true) => {
+                Attempt::Runs(Box::new(Self { conf: conf.clone(), running, ports, stopped: false }))
+            }
             Some(false) => {
                 let _ = running.wait(SECOND);
                 Attempt::Ended(running.log_text())
