@@ -198,12 +198,12 @@ impl<H: Host> Parts<'_, H> {
 
     /// A message has left the session's outbox, one way or another.
     pub(crate) fn dequeued(&mut self, index: u32, seq: Seq, fx: &mut Effects) {
-        if let Some(session) = self.sessions.get(index)
-            && session.is_recorded()
-            && !planted!(DequeuedForgotten)
-        {
-            fx.persist(Persist::Dequeued { client_id: session.client_id.clone(), seq });
+        if planted!(DequeuedForgotten) {
+            return;
         }
+        // What the room that this makes is used for rests on it: a restart takes what stands at the front of the queue,
+        // as far as the window goes, for sent, and nothing else.
+        self.record(index, |client_id| Persist::Dequeued { client_id, seq }, fx);
     }
 
     /// What stands in the output from `at` on rests on the session's records: it leaves once they are durable.
