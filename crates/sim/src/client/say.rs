@@ -6,6 +6,7 @@ use crate::plan::{BRIDGED, MOUNT, Role};
 use crate::shadow::message::Message;
 use crate::sometimes;
 use crate::world::World;
+use crate::world::wire::Trouble;
 use pondhawk_broker::Millis;
 use pondhawk_codec::{PacketType, Version};
 
@@ -41,6 +42,7 @@ impl World {
         if self.clients[number].wire.is_some_and(|wire| self.wires[wire].trouble.dead) {
             sometimes!(self.shadow.reached, "half-open connection left for a new one");
         }
+        self.give_up_greeting(number);
         self.clients[number].leave();
         let wire = self.dial(number);
         let client = &mut self.clients[number];
@@ -78,6 +80,19 @@ impl World {
         };
         let bytes = packets::connect(&hello, &greeting);
         self.say(number, &bytes, Sent::Connect(Box::new(hello)));
+    }
+
+    /// A CONNECT that is overtaken by the client's next one would end that one's session behind its back, and no
+    /// client could know: one that was not answered is not sent at all.
+    fn give_up_greeting(&mut self, number: usize) {
+        let Some(wire) = self.clients[number].wire else { return };
+        if self.clients[number].phase == Phase::Greeting && self.shadow.links[wire].hello.is_none() {
+            let way = &mut self.wires[wire];
+            way.cut(0);
+            way.read.clear();
+            way.sent.clear();
+            way.trouble = Trouble::default();
+        }
     }
 
     /// A client has a message to publish: at QoS 0 it goes at once, else as the broker's receive maximum lets it.

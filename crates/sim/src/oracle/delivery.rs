@@ -61,7 +61,8 @@ fn owed(shadow: &Shadow, session: &Session, message: &Message) -> Owed {
         }
         let qos = sub.qos.min(message.qos);
         if may(shadow, sub, message) {
-            owed.may[usize::from(qos)] += message.routings;
+            // A crash takes back what at QoS 2 nobody has seen, and at QoS 1 somebody may.
+            owed.may[usize::from(qos)] += if qos == 2 { 1 } else { message.routings + shadow.crashes };
             may_any = may_any.max(Some(qos));
         }
         if must(shadow, session, sub, message) {
@@ -71,7 +72,8 @@ fn owed(shadow: &Shadow, session: &Session, message: &Message) -> Owed {
     }
     if !shadow.duplicates {
         // One copy at the highest QoS; which that is may be in doubt while a subscription comes or goes.
-        owed.may = owed.may.map(|count| count.min(message.routings));
+        owed.may = owed.may.map(|count| count.min(message.routings + shadow.crashes));
+        owed.may[2] = owed.may[2].min(1);
         owed.must = [0; 3];
         if let Some(qos) = must_any {
             owed.must[usize::from(qos)] = 1;
@@ -88,7 +90,7 @@ pub fn may(shadow: &Shadow, sub: &Sub, message: &Message) -> bool {
 
 /// True if the subscription asked for it all the time, and nothing can excuse that it did not come.
 pub fn must(shadow: &Shadow, session: &Session, sub: &Sub, message: &Message) -> bool {
-    let routed = message.routed.unwrap_or(0);
+    let Some(routed) = message.sure else { return false };
     let was_there = sub.sure.is_some_and(|sure| sure < routed);
     let stayed = sub.end.is_none_or(|end| shadow.settled(routed).is_some_and(|settled| settled < end));
     // Who has not come back has not got anything.

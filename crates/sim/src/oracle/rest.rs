@@ -1,5 +1,6 @@
 //! At rest nothing is left half done: every acknowledgement has come, every window is empty.
 
+use crate::shadow::session::IdUse;
 use crate::world::World;
 use crate::world::host::Right;
 
@@ -25,7 +26,9 @@ pub fn check(world: &mut World) {
         let id = &world.shadow.clients[session.client].id;
         // What its client may not have any more is given up, and its identifier with it.
         let allowed = |topic: &str| world.shadow.always_allowed(0, session.client, Right::Receive, topic);
-        if let Some((packet, held)) = session.ids.iter().find(|(_, held)| allowed(&held.topic)) {
+        let lost = |held: &IdUse| held.doubtful && held.qos == 1;
+        let unfinished = |held: &IdUse| allowed(&held.topic) && !lost(held);
+        if let Some((packet, held)) = session.ids.iter().find(|(_, held)| unfinished(held)) {
             wrong.push(format!("{id}: the broker's packet {packet} ({held:?}) is unfinished"));
         }
         if let Some((packet, message)) = session.inbox.first_key_value() {

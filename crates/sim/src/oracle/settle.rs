@@ -39,6 +39,11 @@ fn comes_back(world: &World, client: usize) -> bool {
 /// Links move again; what was dead, or was left for another, is seen to be so.
 fn heal(world: &mut World) {
     world.broker.stalled = false;
+    world.broker.store.disk().room = None;
+    world.broker.store.disk().broken = false;
+    if world.broker.store.is_poisoned() {
+        world.crash();
+    }
     for wire in world.open.clone() {
         let way = &mut world.wires[wire];
         let left = world.clients[way.client].wire != Some(wire);

@@ -1,6 +1,6 @@
 //! Packets that a shard has let go: each is checked against what the model knows.
 
-use super::session::IdUse;
+use super::session::{IdUse, Session};
 use super::{Moment, SYSTEM, Shadow};
 use crate::client::packets::{Delivery, Got};
 use crate::plan::MOUNT;
@@ -13,18 +13,21 @@ impl Shadow {
     pub fn emitted(&mut self, link: usize, got: &mut Got, at: &Moment<'_>) {
         self.packets[1][packet_type(got) as usize] += 1;
         match got {
-            Got::Connack(present, code, ..) => self.connack(link, (*present, *code)),
+            Got::Connack(present, code, ..) => self.connack(link, (*present, *code), at),
             Got::Publish(delivery) => self.delivered(link, delivery, at),
             Got::Ack(PacketType::Pubrel, id, _) => self.pubrel(link, *id, at),
             Got::Ack(packet_type, id, code) => self.ack(link, (*packet_type, *id, *code), at),
             Got::Suback(id, codes) => self.suback(link, *id, codes, at),
-            Got::Unsuback(id, codes) => self.unsuback(link, *id, codes),
+            Got::Unsuback(id, codes) => self.unsuback(link, *id, codes, at),
             Got::Pingresp | Got::Disconnect(_) => {}
         }
     }
 
     /// I5: session present is the truth.
-    fn connack(&mut self, link: usize, (present, code): (bool, u8)) {
+    fn connack(&mut self, link: usize, (present, code): (bool, u8), at: &Moment<'_>) {
+        if let Some(session) = self.links[link].session {
+            self.check_durable(session, self.sessions[session].began, ("CONNACK", at));
+        }
         let state = &mut self.links[link];
         let client = &self.clients[state.client];
         let expected = state.present && client.version != Version::V31 && !state.refused;
@@ -39,8 +42,18 @@ impl Shadow {
         self.fail("I5", text);
     }
 
+    /// What a kept session is told is durable before.
+    fn check_durable(&mut self, session: usize, step: u64, (what, at): (&str, &Moment<'_>)) {
+        let Session { keep_s, client, .. } = self.sessions[session];
+        if self.persistent && keep_s > 0 && step > at.durable {
+            let id = &self.clients[client].id;
+            let text = format!("{what} to {id} for what happened in step {step}; durable is {}", at.durable);
+            self.fail("I1", text);
+        }
+    }
+
     fn suback(&mut self, link: usize, id: u16, codes: &[u8], at: &Moment<'_>) {
-        let Some(owed) = self.links[link].subacks.remove(&id) else {
+        let Some((taken, owed)) = self.links[link].subacks.remove(&id) else {
             return self.fail("I9", format!("SUBACK {id} answers nothing"));
         };
         if !owed.iter().map(|(_, code)| *code).eq(codes.iter().copied()) {
@@ -49,21 +62,31 @@ impl Shadow {
                 .fail("I8", format!("SUBACK {id} to {client} has the codes {codes:?}, owed were {owed:?}"));
         }
         let Some(session) = self.links[link].session else { return };
+        if owed.iter().any(|(filter, _)| !filter.is_empty()) {
+            self.check_durable(session, taken, ("SUBACK", at));
+        }
+        if taken < at.step {
+            sometimes!(self.reached, "SUBACK waited for another shard");
+        }
         for (filter, _) in owed {
-            if let Some(sub) = self.sessions[session].sub_mut(&filter) {
+            // It may have been replaced by a later SUBSCRIBE, which has an answer of its own.
+            if let Some(sub) = self.sessions[session].sub_mut(&filter).filter(|sub| sub.from <= taken) {
                 sub.sure.get_or_insert(at.step);
-                if sub.from < at.step {
-                    sometimes!(self.reached, "SUBACK waited for another shard");
-                }
             }
         }
     }
 
-    fn unsuback(&mut self, link: usize, id: u16, codes: &[u8]) {
+    fn unsuback(&mut self, link: usize, id: u16, codes: &[u8], at: &Moment<'_>) {
         let Some(owed) = self.links[link].unsubacks.remove(&id) else {
             return self.fail("I9", format!("UNSUBACK {id} answers nothing"));
         };
-        let codes_owed = owed.iter().map(|there| if *there { 0 } else { 0x11 });
+        if let Some(session) = self.links[link].session {
+            let ends = owed.iter().flatten().filter_map(|at| self.sessions[session].subs[*at].end);
+            if let Some(last) = ends.max() {
+                self.check_durable(session, last, ("UNSUBACK", at));
+            }
+        }
+        let codes_owed = owed.iter().map(|sub| if sub.is_some() { 0 } else { 0x11 });
         if self.clients[self.links[link].client].version == Version::V5
             && !codes_owed.eq(codes.iter().copied())
         {
@@ -92,6 +115,11 @@ impl Shadow {
             let text = format!("{} {id} for a message of QoS {}", packet_type.name(), message.qos);
             return self.fail("I9", text);
         }
+        let held = self.sessions[session].held.iter().rev().find(|held| held.message == number);
+        if let (PacketType::Pubrec, Some(from)) = (packet_type, held.map(|held| held.from)) {
+            self.check_durable(session, from, ("PUBREC", at));
+        }
+        let message = &mut self.messages[number as usize];
         if packet_type != PacketType::Pubrec && !message.refused {
             message.acked = Some(at.step);
         }
@@ -179,7 +207,7 @@ impl Shadow {
             Some(known) => known.message == delivery.message && known.topic == topic,
         };
         let order = match &known {
-            Some(known) if again => known.order,
+            Some(known) if again && !known.doubtful => known.order,
             _ => {
                 state.deliveries += 1;
                 state.deliveries
@@ -187,7 +215,7 @@ impl Shadow {
         };
         let message = delivery.message;
         let (qos, topic) = (delivery.qos, topic.to_string());
-        state.ids.insert(id, IdUse { message, qos, link, released: false, order, topic });
+        state.ids.insert(id, IdUse { message, qos, link, released: false, order, doubtful: false, topic });
         let state = &mut self.links[link];
         state.inflight.insert(id);
         let (inflight, window) = (state.inflight.len(), state.window);
@@ -199,18 +227,24 @@ impl Shadow {
         }
         if again {
             sometimes!(self.reached, "delivery sent again with DUP");
-            self.check_again(link, (0, order), id);
+            if known.as_ref().is_some_and(|known| !known.doubtful) {
+                self.check_again(link, (0, order), id);
+            }
         }
         // Output that waited for the store, or for its socket, when its connection ended was not seen.
         let attempted = self.links[link].present;
-        if again != delivery.dup && !(delivery.dup && attempted) {
+        let unknown = |known: &IdUse| known.doubtful && known.qos == 1;
+        let excused = if delivery.dup { attempted } else { known.as_ref().is_some_and(unknown) };
+        if again != delivery.dup && !excused {
             self.fail("I9", format!("PUBLISH {id} has DUP {}, but was sent before: {again}", delivery.dup));
         }
         match known {
             Some(known) if known.released => {
                 self.fail("I2", format!("PUBLISH {id} behind its own PUBREL"));
             }
-            Some(known) if !again => self.check_dropped((session, id), &known),
+            Some(known) if !again && !(known.doubtful && known.qos == 1) => {
+                self.check_dropped((session, id), &known)
+            }
             _ => {}
         }
     }
@@ -323,8 +357,8 @@ impl Shadow {
         let Some(writes) = self.retained.get(&message.topic) else { return true };
         let by = self.retained_by(number);
         writes.iter().any(|other| {
-            let routed = self.messages[*other as usize].routed.unwrap_or(u64::MAX);
-            *other != number && routed > by && self.retained_by(*other) < first
+            let sure = self.messages[*other as usize].sure;
+            *other != number && sure.is_some_and(|sure| sure > by) && self.retained_by(*other) < first
         })
     }
 }

@@ -31,6 +31,12 @@ pub struct Message {
     pub routed_last: u64,
     /// How often it was routed: more than once only at QoS 1, when its publisher sends it again.
     pub routings: u32,
+    /// The step of the routing that certainly leads to its recipients. A crash may take it back.
+    pub sure: Option<u64>,
+    /// A crash took a routing back, or part of it.
+    pub in_doubt: bool,
+    /// Its routing is finished after a crash if it was begun.
+    pub transaction: bool,
     /// The edition of the rules under which it was first routed.
     pub rules_from: usize,
     /// The step in which its acknowledgement left the broker.
@@ -58,6 +64,9 @@ impl Message {
             routed: None,
             routed_last: 0,
             routings: 0,
+            sure: None,
+            in_doubt: false,
+            transaction: false,
             rules_from: 0,
             acked: None,
             refused: false,
@@ -71,6 +80,7 @@ impl Shadow {
     pub fn route(&mut self, number: u32, at: &Moment<'_>) {
         let message = &mut self.messages[number as usize];
         message.routed.get_or_insert(at.step);
+        message.sure.get_or_insert(at.step);
         message.routed_last = at.step;
         if message.routings == 0 {
             message.rules_from = at.oldest;

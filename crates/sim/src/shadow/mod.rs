@@ -10,7 +10,9 @@
 //! | `taken` | packets that a shard has taken |
 //! | `emitted` | packets that a shard has let go, checked one by one |
 //! | `received` | what reached the applications behind the clients |
+//! | `crash` | what is left after the broker has died |
 
+mod crash;
 mod emitted;
 pub mod message;
 mod received;
@@ -55,6 +57,8 @@ pub struct Moment<'a> {
     pub since: (Millis, usize),
     /// The oldest edition of the rules that any shard still goes by.
     pub oldest: usize,
+    /// Everything up to this step is durable.
+    pub durable: u64,
 }
 
 /// The model.
@@ -85,6 +89,10 @@ pub struct Shadow {
     pub clients: Vec<ClientPlan>,
     /// One copy a subscription, not one a session.
     pub duplicates: bool,
+    /// Per client, what was to become of its will, from which step on.
+    pub pledges: Vec<Vec<(u64, session::Pledge)>>,
+    /// Times that the broker has died.
+    pub crashes: u32,
     /// Records are kept and acknowledgements wait for them.
     pub persistent: bool,
     order: BTreeMap<(usize, usize, String, u8), u32>,
@@ -108,6 +116,8 @@ impl Shadow {
             reached: Reached::default(),
             clients: plan.clients.clone(),
             duplicates: plan.settings.allow_duplicate_messages,
+            pledges: vec![Vec::new(); plan.clients.len()],
+            crashes: 0,
             persistent: plan.settings.persistent,
             order: BTreeMap::new(),
         }

@@ -44,7 +44,7 @@ impl Shadow {
     /// I3: the first copies of one publisher's messages of one topic and QoS come in the order of publishing.
     fn check_order(&mut self, session: usize, number: u32, qos: u8) {
         let message = &self.messages[number as usize];
-        let again = message.routings > 1 || message.was_refused;
+        let again = message.routings > 1 || message.was_refused || message.in_doubt;
         if message.will || again && !self.had_first_copy(session, message, qos) {
             return;
         }
@@ -76,6 +76,7 @@ impl Shadow {
         qos > 0
             && message.expiry_s.is_none()
             && !message.was_refused
+            && !message.in_doubt
             && session.subs.iter().any(sure)
             && !session.subs.iter().any(|sub| sub.shared)
             && self.always_allowed(0, session.client, Right::Receive, &message.topic)

@@ -37,10 +37,10 @@ pub struct Link {
     pub inflight: BTreeSet<u16>,
     /// Aliases that the broker has set.
     pub aliases: BTreeMap<u16, String>,
-    /// SUBACKs that are owed: filters and the codes that they must have.
-    pub subacks: BTreeMap<u16, Vec<(String, u8)>>,
-    /// UNSUBACKs that are owed: whether there was such a subscription.
-    pub unsubacks: BTreeMap<u16, Vec<bool>>,
+    /// SUBACKs that are owed: when SUBSCRIBE was taken, filters and the codes that they must have.
+    pub subacks: BTreeMap<u16, (u64, Vec<(String, u8)>)>,
+    /// UNSUBACKs that are owed: the subscriptions that ended, by their places in the session.
+    pub unsubacks: BTreeMap<u16, Vec<Option<usize>>>,
     /// The last delivery that was sent again, by its order in the session: PUBLISH, PUBREL.
     pub again: [u64; 2],
     /// When a shard was last given something from it.
@@ -58,6 +58,12 @@ pub struct Session {
     pub client: usize,
     /// Seconds that it outlives its connection.
     pub keep_s: u32,
+    /// The step in which it began.
+    pub began: u64,
+    /// How long it was to be kept, from which step on.
+    pub keep: Vec<(u64, u32)>,
+    /// When it was to end, from which step on; `None` while it was connected.
+    pub ends: Vec<(u64, Option<Millis>)>,
     /// It is there.
     pub alive: bool,
     /// The step in which it ended.
@@ -74,10 +80,36 @@ pub struct Session {
     pub ids: BTreeMap<u16, IdUse>,
     /// QoS 2 messages from the client that it has not released.
     pub inbox: BTreeMap<u16, u32>,
+    /// All QoS 2 messages that it ever held.
+    pub held: Vec<Held>,
     /// The message that each packet identifier of the client last stood for.
     pub published: BTreeMap<u16, u32>,
     /// Deliveries so far, for their order.
     pub deliveries: u64,
+}
+
+/// A QoS 2 message between PUBLISH and PUBREL.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its packet identifier.
+    pub id: u16,
+    /// The message.
+    pub message: u32,
+    /// The step in which it was received.
+    pub from: u64,
+    /// The step in which it was released.
+    pub until: Option<u64>,
+}
+
+/// What becomes of a client's will if nothing more is heard of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pledge {
+    /// It has none.
+    None,
+    /// It is published so many seconds after the connection's end.
+    Armed(u32, u32),
+    /// It is published at this time.
+    Due(u32, Millis),
 }
 
 /// What a packet identifier of a delivery stands for.
@@ -93,6 +125,8 @@ pub struct IdUse {
     pub released: bool,
     /// Its place among the session's deliveries.
     pub order: u64,
+    /// It was sent before a crash. What made room for it may have been lost, and then the broker does not know.
+    pub doubtful: bool,
     /// Its topic.
     pub topic: String,
 }
@@ -186,13 +220,15 @@ impl Shadow {
         }
         let session = match self.current[client] {
             Some(session) => {
-                self.resume(session, &hello);
+                self.resume(session, &hello, at.step);
                 self.links[link].present = true;
                 session
             }
-            None => self.begin(client, &hello),
+            None => self.begin(client, &hello, at.step),
         };
         self.sessions[session].link = Some(link);
+        let pledge = hello.will.map_or(Pledge::None, |(will, delay)| Pledge::Armed(will, delay));
+        self.pledges[client].push((at.step, pledge));
         let plan = &self.clients[client];
         let offered = if plan.version == Version::V5 { plan.receive_max } else { u16::MAX };
         let max = at.settings.max_keepalive_s;
@@ -222,10 +258,13 @@ impl Shadow {
         self.finish(old, at);
     }
 
-    fn begin(&mut self, client: usize, hello: &Hello) -> usize {
+    fn begin(&mut self, client: usize, hello: &Hello, step: u64) -> usize {
         self.sessions.push(Session {
             client,
             keep_s: hello.keep_s,
+            began: step,
+            keep: vec![(step, hello.keep_s)],
+            ends: vec![(step, None)],
             alive: true,
             ended: None,
             link: None,
@@ -234,6 +273,7 @@ impl Shadow {
             subs: Vec::new(),
             ids: BTreeMap::new(),
             inbox: BTreeMap::new(),
+            held: Vec::new(),
             published: BTreeMap::new(),
             deliveries: 0,
         });
@@ -242,9 +282,11 @@ impl Shadow {
         session
     }
 
-    fn resume(&mut self, session: usize, hello: &Hello) {
+    fn resume(&mut self, session: usize, hello: &Hello, step: u64) {
         let session = &mut self.sessions[session];
         session.keep_s = hello.keep_s;
+        session.keep.push((step, hello.keep_s));
+        session.ends.push((step, None));
         session.ends_at = Millis::MAX;
         if session.delayed.take().is_some() {
             sometimes!(self.reached, "delayed will called off by a new connection");
@@ -263,20 +305,26 @@ impl Shadow {
         let will = state.will.take();
         let Some(session) = state.session else { return };
         self.sessions[session].link = None;
-        let keep_s = self.sessions[session].keep_s;
+        let Session { keep_s, client, .. } = self.sessions[session];
+        let mut pledge = Pledge::None;
         match will {
             Some((will, delay)) if delay > 0 && keep_s > 0 => {
                 let due = at.now + Millis::from(delay) * 1000;
                 self.sessions[session].delayed = Some((due, will));
+                pledge = Pledge::Due(will, due);
             }
             Some((will, _)) => self.publish_will(will, at),
             None => {}
         }
+        self.pledges[client].push((at.step, pledge));
         if keep_s == 0 {
-            self.end_session(session, at);
-        } else if keep_s < u32::MAX {
-            self.sessions[session].ends_at = at.now + Millis::from(keep_s) * 1000;
+            return self.end_session(session, at);
         }
+        let state = &mut self.sessions[session];
+        if keep_s < u32::MAX {
+            state.ends_at = at.now + Millis::from(keep_s) * 1000;
+        }
+        state.ends.push((at.step, Some(state.ends_at)));
     }
 
     /// A session ends, with all that it had. A will that still waits is published.
@@ -294,14 +342,16 @@ impl Shadow {
         let client = state.client;
         self.current[client] = None;
         if let Some((_, will)) = delayed {
+            self.pledges[client].push((at.step, Pledge::None));
             self.publish_will(will, at);
         }
     }
 
-    fn publish_will(&mut self, will: u32, at: &Moment<'_>) {
+    pub(super) fn publish_will(&mut self, will: u32, at: &Moment<'_>) {
         let Message { topic, publisher, .. } = &self.messages[will as usize];
         if at.rules.allow(&self.clients[*publisher].id, Right::Publish, topic) {
             sometimes!(self.reached, "will published");
+            self.messages[will as usize].transaction = true;
             self.route(will, at);
         }
     }
@@ -313,6 +363,7 @@ impl Shadow {
         let due = state.delayed.filter(|(due, _)| *due <= at.now && state.ends_at > *due);
         if let Some((_, will)) = due {
             state.delayed = None;
+            self.pledges[client].push((at.step, Pledge::None));
             sometimes!(self.reached, "delayed will published");
             self.publish_will(will, at);
         }

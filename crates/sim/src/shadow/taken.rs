@@ -1,6 +1,6 @@
 //! Packets that a shard has taken: what they change.
 
-use super::session::Sub;
+use super::session::{Held, Session, Sub};
 use super::{Moment, Shadow};
 use crate::client::packets::{Sent, Wanted, expires_at};
 use crate::sometimes;
@@ -35,6 +35,7 @@ impl Shadow {
             Sent::Disconnect(code, expiry_s) => {
                 if let Some(seconds) = expiry_s {
                     self.sessions[session].keep_s = *seconds;
+                    self.sessions[session].keep.push((at.step, *seconds));
                 }
                 if *code == 0 && self.links[link].will.take().is_some() {
                     sometimes!(self.reached, "will dropped by DISCONNECT");
@@ -75,15 +76,17 @@ impl Shadow {
             sometimes!(self.reached, "QoS 2 message received again");
             return;
         }
-        message.expires_at = expires_at(at.now, message.expiry_s);
         if !allowed {
             sometimes!(self.reached, "publish refused");
             (message.refused, message.was_refused) = (true, true);
             return;
         }
         message.refused = false;
+        message.expires_at = expires_at(at.now, message.expiry_s);
         if qos == 2 {
             self.sessions[session].inbox.insert(id, number);
+            let held = Held { id, message: number, from: at.step, until: None };
+            self.sessions[session].held.push(held);
         } else {
             self.route(number, at);
         }
@@ -91,8 +94,13 @@ impl Shadow {
 
     fn released(&mut self, session: usize, id: u16, at: &Moment<'_>) {
         let Some(number) = self.sessions[session].inbox.remove(&id) else { return };
-        let client = self.sessions[session].client;
+        let Session { client, keep_s, held, .. } = &mut self.sessions[session];
+        let (client, kept) = (*client, *keep_s > 0);
+        for held in held.iter_mut().filter(|held| held.id == id && held.until.is_none()) {
+            held.until = Some(at.step);
+        }
         let message = &mut self.messages[number as usize];
+        message.transaction = kept;
         if at.rules.allow(&self.clients[client].id, Right::Publish, &message.topic) {
             self.route(number, at);
         } else {
@@ -146,7 +154,7 @@ impl Shadow {
             };
             self.add_sub(session, sub);
         }
-        self.links[link].subacks.insert(id, owed);
+        self.links[link].subacks.insert(id, (at.step, owed));
     }
 
     /// A subscription takes the place of the one with the same filter. If it says the same, that one goes on.
@@ -174,10 +182,10 @@ impl Shadow {
             let filter = self.mounted(client, filter);
             let state = &mut self.sessions[session];
             let under_way = !state.ids.is_empty();
-            let sub = state.sub_mut(&filter);
-            owed.push(sub.is_some());
-            if let Some(sub) = sub {
-                sub.end = Some(at.step);
+            let there = state.subs.iter().position(|sub| sub.end.is_none() && sub.filter == filter);
+            owed.push(there);
+            if let Some(place) = there {
+                state.subs[place].end = Some(at.step);
                 if under_way {
                     sometimes!(self.reached, "unsubscribed with messages under way");
                 }

@@ -4,8 +4,11 @@
 mod bridge;
 mod burst;
 mod connect;
+mod crash;
 mod cut;
 mod disconnect;
+mod disk_broken;
+mod disk_full;
 mod half_open;
 mod jump;
 mod misbehave;
@@ -59,6 +62,9 @@ pub const OPERATIONS: &[Operation] = &[
     system::OPERATION,
     sweep::OPERATION,
     store_stall::OPERATION,
+    disk_full::OPERATION,
+    disk_broken::OPERATION,
+    crash::OPERATION,
     time::OPERATION,
     jump::OPERATION,
 ];

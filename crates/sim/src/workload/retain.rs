@@ -14,8 +14,8 @@ fn run(world: &mut World) -> bool {
     // Some topics have no retained message, so that plain deliveries are not mixed up with those.
     let topic = rng.pick(&[TOPICS[2], TOPICS[5], TOPICS[8], TOPICS[9], TOPICS[10], TOPICS[11]]);
     let (qos, empty) = (rng.below(3) as u8, rng.chance(1, 3));
-    // Three of the large ones do not fit in one page.
-    let len = rng.pick(&[0, 0, 0, 10, 10, 100, 100, 100, 100, 30_000]);
+    // The large one fills a page alone.
+    let len = rng.pick(&[0, 0, 0, 10, 10, 100, 100, 100, 100, 70_000]);
     let expiry_s = if rng.chance(1, 8) { Some(rng.pick(&[5, 500])) } else { None };
     world.publish(client, &Published { topic, qos, retain: true, empty, len, expiry_s });
     true

@@ -9,7 +9,7 @@ pub const OPERATION: Operation = Operation { name: "store stall", weight: 3, run
 
 fn run(world: &mut World) -> bool {
     let stalled = world.broker.stalled;
-    if stalled && world.broker.is_behind() && world.broker.counters().waiting > 0 {
+    if stalled && world.broker.store.has_work() && world.broker.counters().waiting > 0 {
         sometimes!(world.shadow.reached, "store stalled with acknowledgements held");
     }
     world.broker.stalled = !stalled;

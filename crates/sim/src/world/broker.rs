@@ -3,15 +3,17 @@
 
 use super::World;
 use super::host::{Rules, Shared, SimHost};
+use super::store::Store;
 use crate::client::packets;
 use crate::plan::Plan;
 use crate::shadow::Moment;
 use crate::sometimes;
 use pondhawk_broker::{
-    Answer, ConnId, Counters, Effects, Homes, Mail, Millis, Question, ReadState, Settings, Shard, ShardId,
-    Subject, Ticket,
+    Answer, ConnId, Counters, Effects, Homes, Mail, Millis, Question, ReadState, Restart, Restored, Settings,
+    Shard, ShardId, Subject, Ticket,
 };
 use pondhawk_codec::reason;
+use pondhawk_store::StoreError;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -22,13 +24,11 @@ pub struct Station {
     /// The shard.
     pub shard: Shard<SimHost>,
     /// What it wants done.
-    fx: Effects,
+    pub(super) fx: Effects,
     /// The settings that it goes by.
     pub settings: Arc<Settings>,
     /// The rules that it goes by.
     pub rules: Rc<Rules>,
-    /// The last ticket that the store has made durable.
-    synced: Ticket,
     /// The last ticket that the shard was told of.
     told: Ticket,
     /// Output that leaves now may have been made as early as this.
@@ -38,6 +38,9 @@ pub struct Station {
     /// The connection of each wire, newest last.
     by_conn: Vec<(ConnId, usize)>,
 }
+
+/// The records of a start are no shard's, and have tickets of their own.
+pub(super) const START: (ShardId, Ticket) = (ShardId(u8::MAX), Ticket(1));
 
 /// All shards, the mail between them and the store.
 pub struct Broker {
@@ -51,8 +54,10 @@ pub struct Broker {
     pub questions: VecDeque<(usize, Question)>,
     /// The store does not sync.
     pub stalled: bool,
-    mail: Vec<VecDeque<Mail>>,
-    one_mailbox: bool,
+    /// Where records go.
+    pub store: Store,
+    pub(super) mail: Vec<VecDeque<Mail>>,
+    pub(super) one_mailbox: bool,
 }
 
 impl Station {
@@ -66,38 +71,55 @@ impl Station {
 
 impl Broker {
     /// A broker that has just been started.
-    #[must_use]
-    pub fn new(plan: &Plan, rules: Rc<Rules>) -> Broker {
+    ///
+    /// # Errors
+    /// If an empty store cannot be opened.
+    pub fn new(plan: &Plan, rules: &Rc<Rules>) -> Result<Broker, StoreError> {
         let shared = Shared::new(plan.seed);
         let homes = Homes { key: plan.seed, shards: plan.shards };
         let settings = Arc::new(plan.settings.clone());
-        let station = |n| Station {
-            shard: Shard::new(
-                ShardId(n),
-                homes,
-                settings.clone(),
-                SimHost::new(rules.clone(), shared.clone()),
-            ),
-            fx: Effects::new(),
-            settings: settings.clone(),
-            rules: rules.clone(),
-            synced: Ticket(0),
-            told: Ticket(0),
-            since: (0, 0),
-            reloads: VecDeque::new(),
-            by_conn: Vec::new(),
-        };
-        let count = usize::from(plan.shards);
-        let boxes = if plan.one_mailbox { count } else { count * count };
-        Broker {
+        let mut shards = Broker::stations(homes, (rules, &settings), &shared);
+        let mut store = Store::new()?;
+        if settings.persistent {
+            // A first start is one like any other, but that nothing was kept.
+            let restart = Restart { now: 0, homes, settings: &settings, host: shards[0].shard.host() };
+            store.append(0, START, &Restored::default().resolve(&restart));
+        }
+        Ok(Broker {
             homes,
-            shards: (0..plan.shards).map(station).collect(),
+            shards,
             shared,
             questions: VecDeque::new(),
             stalled: false,
-            mail: (0..boxes).map(|_| VecDeque::new()).collect(),
+            store,
+            mail: Broker::boxes_for(homes, plan.one_mailbox),
             one_mailbox: plan.one_mailbox,
-        }
+        })
+    }
+
+    pub(super) fn stations(
+        homes: Homes,
+        (rules, settings): (&Rc<Rules>, &Arc<Settings>),
+        shared: &Rc<RefCell<Shared>>,
+    ) -> Vec<Station> {
+        let host = || SimHost::new(rules.clone(), shared.clone());
+        let station = |n| Station {
+            shard: Shard::new(ShardId(n), homes, settings.clone(), host()),
+            fx: Effects::new(),
+            settings: settings.clone(),
+            rules: rules.clone(),
+            told: Ticket(0),
+            since: (0, rules.version),
+            reloads: VecDeque::new(),
+            by_conn: Vec::new(),
+        };
+        (0..homes.shards).map(station).collect()
+    }
+
+    pub(super) fn boxes_for(homes: Homes, one_mailbox: bool) -> Vec<VecDeque<Mail>> {
+        let count = usize::from(homes.shards);
+        let boxes = if one_mailbox { count } else { count * count };
+        (0..boxes).map(|_| VecDeque::new()).collect()
     }
 
     /// Letters under way.
@@ -111,7 +133,7 @@ impl Broker {
     pub fn has_turn(&self, shard: usize, now: Millis) -> bool {
         let station = &self.shards[shard];
         station.shard.has_work()
-            || station.synced > station.told
+            || self.synced(shard) > station.told
             || station.shard.deadline().is_some_and(|deadline| deadline <= now)
             || self.boxes(shard).any(|index| !self.mail[index].is_empty())
     }
@@ -119,13 +141,12 @@ impl Broker {
     /// True if there is something to be made durable, and the store does that.
     #[must_use]
     pub fn can_sync(&self) -> bool {
-        !self.stalled && self.is_behind()
+        !self.stalled && self.store.has_work()
     }
 
-    /// True if something is not durable yet.
-    #[must_use]
-    pub fn is_behind(&self) -> bool {
-        self.shards.iter().any(|station| station.fx.ticket > station.synced)
+    /// The last ticket of a shard that is durable.
+    fn synced(&self, shard: usize) -> Ticket {
+        self.store.durable(ShardId(shard as u8))
     }
 
     /// The oldest edition of the rules that a shard goes by.
@@ -166,6 +187,7 @@ macro_rules! moment {
             settings: &$world.broker.shards[$shard].settings,
             since: $world.broker.shards[$shard].since,
             oldest: $world.broker.oldest_rules(),
+            durable: $world.broker.store.durable,
         }
     };
 }
@@ -207,9 +229,11 @@ impl World {
         if station.shard.has_work() {
             station.shard.work(self.now, &mut station.fx);
         }
-        if station.synced > station.told {
-            station.told = station.synced;
-            station.shard.durable(self.now, station.synced, &mut station.fx);
+        let synced = self.broker.synced(shard);
+        let station = &mut self.broker.shards[shard];
+        if synced > station.told {
+            station.told = synced;
+            station.shard.durable(self.now, synced, &mut station.fx);
         }
         self.carry_out(shard);
         for wire in ready {
@@ -361,10 +385,14 @@ impl World {
     /// Records are the store's before letters and output leave.
     fn append(&mut self, shard: usize) {
         let station = &mut self.broker.shards[shard];
-        for record in station.fx.persist.drain(..) {
-            if self.trace.wants_words() {
-                self.trace.line(format!("                  record {record:?}"));
-            }
+        if station.fx.persist.is_empty() {
+            return;
+        }
+        let records = std::mem::take(&mut station.fx.persist);
+        let turn = (ShardId(shard as u8), station.fx.ticket);
+        self.broker.store.append(self.step, turn, &records);
+        for record in &records {
+            self.note(|_| format!("  record {record:?}"));
         }
     }
 
@@ -464,12 +492,15 @@ impl World {
         self.carry_out(shard);
     }
 
-    /// The store makes everything durable that it was given.
-    pub(super) fn sync(&mut self) {
-        for station in &mut self.broker.shards {
-            station.synced = station.fx.ticket;
-        }
-        self.note(|_| "the store syncs".into());
+    /// The store writes what it was given, and makes it durable if `sync`.
+    pub(super) fn write_store(&mut self, sync: bool) {
+        self.broker.store.write(sync);
+        self.note(|world| format!("the store has written, durable is step {}", world.broker.store.durable));
+    }
+
+    /// The model follows what a crash has left.
+    pub(super) fn restore_shadow(&mut self, last: u64) {
+        self.shadow.crashed(last, &moment!(self, 0));
     }
 
     /// The authenticator answers one question.

@@ -5,8 +5,11 @@
 
 mod broker;
 mod clock;
+pub mod disk;
 pub mod host;
 mod network;
+mod restart;
+mod store;
 pub mod wire;
 
 use crate::client::Client;
@@ -55,6 +58,8 @@ enum Event {
     Answer(usize),
     /// A shard has a turn.
     Turn(usize),
+    /// The store writes what it was given.
+    Write,
     /// The store makes everything durable.
     Sync,
     /// The authenticator answers.
@@ -67,7 +72,8 @@ impl World {
     /// A world in which nothing has happened.
     #[must_use]
     pub fn new(plan: Plan, words: Words) -> World {
-        let broker = Broker::new(&plan, Rc::new(Rules::default()));
+        let broker = Broker::new(&plan, &Rc::new(Rules::default()));
+        let broker = broker.expect("an empty store can be opened");
         World {
             rng: Rng::new(plan.seed),
             trace: Trace::new(words),
@@ -115,7 +121,8 @@ impl World {
             Event::Sink(wire) => self.sink(wire),
             Event::Answer(client) => self.client_answers(client),
             Event::Turn(shard) => self.turn(shard),
-            Event::Sync => self.sync(),
+            Event::Write => self.write_store(false),
+            Event::Sync => self.write_store(true),
             Event::Question(index) => self.answer_question(index),
             Event::Reload(shard) => self.reload(shard),
         }
@@ -164,7 +171,7 @@ impl World {
             self.broker.shards.iter().enumerate().filter(|(_, station)| !station.reloads.is_empty());
         events.extend(reloads.map(|(shard, _)| Event::Reload(shard)));
         if self.broker.can_sync() {
-            events.push(Event::Sync);
+            events.extend([Event::Write, Event::Sync]);
         }
         events.extend((0..self.broker.questions.len()).map(Event::Question));
         events
