@@ -63,6 +63,7 @@ impl<H: Host> Shard<H> {
         };
         session.identity = identity;
         session.username = entry.username.map(Into::into);
+        session.unclaimed = false;
         session.listener = listener;
         session.mount = mount;
         session.source = None;

@@ -330,7 +330,8 @@ impl<H: Host> Shard<H> {
             }
         }
         let owner = self.by_client.get(entry.client_id).and_then(|index| self.sessions.get(*index));
-        let foreign = owner.is_some_and(|session| session.username.as_deref() != entry.username);
+        let foreign =
+            owner.is_some_and(|session| !session.unclaimed && session.username.as_deref() != entry.username);
         if foreign && !self.settings.allow_session_transfer {
             return Err(Refusal::Code(reason::NOT_AUTHORIZED, "session belongs to another user"));
         }

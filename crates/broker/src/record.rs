@@ -65,6 +65,9 @@ pub struct Kept {
     pub ends_at: Option<Millis>,
     /// The last number that was sent to the client by then.
     pub sent: Seq,
+    /// It was taken over from another broker and no client has come for it since. Whose it is may not be known, so the
+    /// user name counts for its rights only: the first client of its identifier has it.
+    pub unclaimed: bool,
 }
 
 /// The number of a message that is under way to other shards, unique among those that are.

@@ -185,6 +185,7 @@ impl<H: Host> Shard<H> {
         let entries = entries.map(|(seq, (message, delivery))| (seq, message, delivery));
         let session = Session {
             username: kept.username,
+            unclaimed: kept.unclaimed,
             mount: self.mount_point(kept.listener),
             inbox,
             outbox: Outbox::restore(entries, kept.sent),

@@ -20,6 +20,8 @@ use pondhawk_session::server::{Inbox, Millis, Outbox, Source};
 pub(crate) struct Session<I> {
     pub(crate) client_id: Arc<str>,
     pub(crate) username: Option<Name>,
+    /// See [`Kept`].
+    pub(crate) unclaimed: bool,
     pub(crate) listener: u16,
     pub(crate) identity: I,
     /// The index of its connection, while it has one.
@@ -68,6 +70,7 @@ impl<I> Session<I> {
         Session {
             client_id,
             username: None,
+            unclaimed: false,
             listener,
             identity,
             conn: None,
@@ -127,6 +130,7 @@ impl<I> Session<I> {
     fn kept(&self) -> Kept {
         Kept {
             username: self.username.clone(),
+            unclaimed: self.unclaimed,
             listener: self.listener,
             expiry_s: self.expiry_s,
             ends_at: if self.absent { Some(self.expires_at) } else { None },

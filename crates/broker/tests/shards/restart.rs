@@ -3,9 +3,10 @@
 use crate::host::Right;
 use crate::net::Net;
 use crate::wire::{Got, Hello, Msg, msg, v5, v311};
-use pondhawk_broker::Settings;
+use pondhawk_broker::{Kept, Persist, Settings};
 use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec, Pubrel};
 use pondhawk_codec::{PacketType, Property};
+use pondhawk_session::server::{Millis, Seq};
 
 fn persistent(shards: u8) -> Net {
     let settings = Settings { persistent: true, ..Settings::default() };
@@ -320,4 +321,34 @@ fn what_has_arrived_does_not_arrive_again() {
     let client = net.join(&v5("client"));
     net.subscribe(client, &[("t/#", 0)]);
     assert_eq!(net.payloads(client), ["newer"; 16]);
+}
+
+/// What another broker has left does not always say whose it is.
+#[test]
+fn an_imported_session_belongs_to_the_first_client_that_comes_for_it() {
+    let mut net = persistent(2);
+    let kept = Kept {
+        username: Some("wrong".into()),
+        listener: 0,
+        expiry_s: 1000,
+        ends_at: Some(Millis::MAX),
+        sent: Seq(0),
+        unclaimed: true,
+    };
+    let record = |client_id: &str| Persist::Session { client_id: client_id.into(), kept: kept.clone() };
+    net.import(vec![record("c"), record("d")]);
+    // It stays so until somebody comes, and no longer.
+    let mut net = restart(&mut net);
+    let (client, present) = net.join_present(&v5("c").user("right").kept(1000));
+    assert!(present);
+    net.cut(client);
+    let mut net = restart(&mut net);
+    for (id, user, fine) in [("c", "wrong", false), ("d", "any", true), ("c", "right", true)] {
+        let client = net.greet(&v5(id).user(user).kept(1000));
+        let connack = &net.got(client)[0];
+        assert!(
+            matches!(connack, Got::Connack { code, .. } if (*code == 0) == fine),
+            "{id} {user}: {connack:?}"
+        );
+    }
 }

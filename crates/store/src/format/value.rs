@@ -63,11 +63,11 @@ impl Value {
     #[must_use]
     pub fn session(mut self, client_id: &str, kept: &Kept) -> Self {
         let clock = self.clock;
+        self.writer.str(client_id).u8(u8::from(kept.username.is_some()) | u8::from(kept.unclaimed) << 1);
+        if let Some(name) = &kept.username {
+            self.writer.str(name);
+        }
         self.writer
-            .str(client_id)
-            .optional(kept.username.as_deref(), |to, name| {
-                to.str(name);
-            })
             .u16(kept.listener)
             .u32(kept.expiry_s)
             .optional(kept.ends_at, |to, at| {
@@ -218,8 +218,13 @@ impl<'a> Opened<'a> {
         let clock = self.clock;
         let from = &mut self.reader;
         let client_id = Arc::from(from.str()?);
+        let owner = from.u8()?;
+        if owner > 3 {
+            return Err(Damage::Field("user name"));
+        }
         let kept = Kept {
-            username: from.optional("user name", Reader::str)?.map(Arc::from),
+            username: if owner & 1 != 0 { Some(Arc::from(from.str()?)) } else { None },
+            unclaimed: owner & 2 != 0,
             listener: from.u16()?,
             expiry_s: from.u32()?,
             ends_at: from.optional("end", Reader::u64)?.map(|at| clock.from_wall(at)),

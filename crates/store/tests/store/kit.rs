@@ -122,6 +122,7 @@ fn kept(what: u8, last: u64) -> Kept {
             _ => Some(60_000),
         },
         sent: Seq(last),
+        unclaimed: what.is_multiple_of(5),
     }
 }
 
