@@ -8,8 +8,9 @@ use super::tree::Tree;
 
 /// The arrows between our crates, by folder. A new arrow is a design decision: write it into `docs/design/` first.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("cli", &["server", "store", "conform", "auth", "config", "net", "session", "codec"]),
-    ("server", &["net", "broker", "store", "auth", "config", "codec", "session"]),
+    ("cli", &["server", "store", "import", "conform", "auth", "config", "net", "session", "codec"]),
+    ("server", &["net", "broker", "store", "import", "auth", "config", "codec", "session"]),
+    ("import", &["broker", "session", "codec"]),
     ("sim", &["broker", "store", "session", "codec"]),
     ("store", &["broker", "session", "codec", "plants"]),
     ("conform", &["broker", "session", "codec"]),
