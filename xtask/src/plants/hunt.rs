@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,13 @@ pub fn run(suite: &Suite, programs: &Programs, plant: Option<&str>) -> Result<Ve
         .process_group(0);
     let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
     let output = child.stdout.take().context("the output was asked for above")?;
-    let failure = first_failure(output);
-    let verdict = match failure {
+    let lines = listen(output);
+    let deadline = Instant::now() + PATIENCE;
+    let verdict = match first_failure(&lines, deadline) {
+        Some(test) if suite.has_invariants => {
+            let invariant = invariant(&lines, deadline).unwrap_or_default();
+            Verdict::Failed(format!("{}::{test} {invariant}", suite.name))
+        }
         Some(test) => Verdict::Failed(format!("{}::{test}", suite.name)),
         None => match wait_for_end(&mut child, Instant::now() + Duration::from_secs(10))? {
             Some(true) => Verdict::Passed,
@@ -57,20 +62,24 @@ pub fn run(suite: &Suite, programs: &Programs, plant: Option<&str>) -> Result<Ve
     Ok(verdict)
 }
 
-/// The first test that fails, or what else the output shows to be wrong; it is not read on then.
-fn first_failure(output: impl Read + Send + 'static) -> Option<String> {
+/// The lines of the output, as they come.
+fn listen(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-            // Nobody listens any more once a test has failed.
+            // Nobody listens any more once enough is known.
             if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 return;
             }
         }
     });
-    let deadline = Instant::now() + PATIENCE;
+    receiver
+}
+
+/// The first test that fails, or what else the output shows to be wrong.
+fn first_failure(lines: &Receiver<String>, deadline: Instant) -> Option<String> {
     loop {
-        match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 if let Some(test) = failed_test(&line) {
                     return Some(test.to_string());
@@ -80,6 +89,16 @@ fn first_failure(output: impl Read + Send + 'static) -> Option<String> {
             Err(RecvTimeoutError::Timeout) => return Some(format!("(still running after {PATIENCE:?})")),
         }
     }
+}
+
+/// The invariant of the simulator that a failed test says is broken, when it speaks of it at its end.
+fn invariant(lines: &Receiver<String>, deadline: Instant) -> Option<String> {
+    while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        if let Some((_, rest)) = line.split_once("invariant: \"") {
+            return rest.split('"').next().map(str::to_string);
+        }
+    }
+    None
 }
 
 /// The name in a line such as `test shared::turns ... FAILED`; a test may have written in front of it.
@@ -119,7 +138,12 @@ mod tests {
         assert_eq!(failed_test("test shared::turns ... FAILED"), Some("shared::turns"));
         assert_eq!(failed_test("test shared::turns ... ok"), None);
         assert_eq!(failed_test("test result: FAILED. 1 passed; 1 failed"), None);
-        assert_eq!(first_failure(&b"test a ... ok\ntest b ... FAILED\n"[..]), Some("b".into()));
-        assert_eq!(first_failure(&b"test a ... ok\n"[..]), None);
+        let deadline = Instant::now() + PATIENCE;
+        let lines = listen(
+            &b"test a ... ok\ntest b ... FAILED\n left: Some(Failure { invariant: \"I8\", text: \"t\" })\n"[..],
+        );
+        assert_eq!(first_failure(&lines, deadline).as_deref(), Some("b"));
+        assert_eq!(invariant(&lines, deadline).as_deref(), Some("I8"));
+        assert_eq!(first_failure(&listen(&b"test a ... ok\n"[..]), deadline), None);
     }
 }

@@ -11,6 +11,8 @@ pub struct Suite {
     sees: &'static [&'static str],
     /// It runs the broker as a process: too slow for a quick run.
     pub black_box: bool,
+    /// Its failures name an invariant of the simulator.
+    pub has_invariants: bool,
 }
 
 const PURE: &[&str] = &["codec", "session", "broker"];
@@ -18,7 +20,7 @@ const STORED: &[&str] = &["codec", "session", "broker", "store"];
 const ALL_CRATES: &[&str] = &["codec", "session", "broker", "auth", "net", "store"];
 
 const fn suite(name: &'static str, folder: &'static str, sees: &'static [&'static str]) -> Suite {
-    Suite { name, folder, sees, black_box: false }
+    Suite { name, folder, sees, black_box: false, has_invariants: false }
 }
 
 /// All of them, in the order in which they are tried.
@@ -33,7 +35,7 @@ pub const ALL: &[Suite] = &[
     suite("core", "conform", PURE),
     suite("shards", "broker", PURE),
     suite("reference", "sim", PURE),
-    suite("seeds", "sim", STORED),
+    Suite { has_invariants: true, ..suite("seeds", "sim", STORED) },
     suite("store", "store", STORED),
     Suite { black_box: true, ..suite("wire", "cli", ALL_CRATES) },
     Suite { black_box: true, ..suite("attacks", "cli", ALL_CRATES) },
