@@ -265,7 +265,7 @@ impl<H: Host> Shard<H> {
             Arc::make_mut(&mut settings).persistent = self.settings.persistent;
         }
         self.settings = settings;
-        for (_, session) in self.sessions.iter_mut() {
+        for (_, session) in self.sessions.iter_mut().filter(|_| !planted!(RightsNotReloaded)) {
             session.identity =
                 self.host.identify(session.listener, session.username.as_deref(), &session.client_id);
         }

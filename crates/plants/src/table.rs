@@ -84,6 +84,8 @@ plants! {
     TwiceDelivered "broker" "a QoS 2 message is routed at PUBLISH and at PUBREL" "MQTT-4.3.3-10, I2";
     RepeatIsNew "broker" "a QoS 2 message is routed when it is repeated" "MQTT-4.3.3-10, I2";
     ReceiveMaximumUnchecked "broker" "a client may have any number of QoS 2 messages under way" "MQTT-3.3.4-7";
+    AnyPacketSize "broker" "a client's packet may be larger than it was told" "MQTT-3.2.2-15, mosquitto.conf, max_packet_size";
+    RightsNotReloaded "broker" "a reload leaves the rights of those who are there as they were" "I8";
     SessionNotResumed "broker" "a client that comes back gets a new session" "MQTT-3.1.2-5, I6";
     SessionPresentLie "broker" "session present is always 0" "MQTT-3.2.2-3, I5";
     CleanStartKeeps "broker" "Clean Start finds the old subscriptions" "MQTT-3.1.2-4, I5";
@@ -114,6 +116,7 @@ plants! {
     SyncErrorPassedOver "store" "a failed sync counts as done" "I1, docs/design/005";
     BodyDropped "store" "a message that several queues share goes with the first that is done" "I1";
 
+    PasswordUnchecked "auth" "any password is right" "docs/access.md";
     PatternNameUnchecked "auth" "a client id with wildcards counts in a pattern" "docs/access.md";
     DenyAfterGrant "auth" "a grant goes before a denial" "docs/access.md";
     LastLetterLost "net" "the last letter of a large batch is lost" "I1";

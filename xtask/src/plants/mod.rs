@@ -19,7 +19,7 @@ use hunt::Verdict;
 use suite::Suite;
 
 /// How long `--quick` looks for bugs, the build not counted.
-const QUICK: Duration = Duration::from_secs(75);
+const QUICK: Duration = Duration::from_secs(45);
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
