@@ -1,7 +1,6 @@
 //! A look at a store that changes nothing, for people and their scripts.
 
 use super::folder::Folder;
-use super::image::Image;
 use super::{Health, best, health, lost};
 use crate::engine::{Batch, Engine, MemoryEngine};
 use crate::format::Clock;
