@@ -31,14 +31,22 @@ pub(crate) struct Replay {
     after: Option<Box<str>>,
     /// Called off while a page was on its way.
     cancelled: bool,
+    /// How many retained messages its line had been sent live when it began.
+    since: u64,
 }
 
 impl Replay {
     pub(crate) fn new(filter: Arc<str>, subscription: Subscription) -> Self {
         // [MQTT3-3.3.1-8]: they are sent with RETAIN 1, whatever the subscription says of others.
         let subscription = Subscription { retain_as_published: true, ..subscription };
-        Replay { filter, subscription, shard: 0, after: None, cancelled: false }
+        Replay { filter, subscription, shard: 0, after: None, cancelled: false, since: 0 }
     }
+}
+
+/// A topic whose retained message was sent live, and which in the count of those that was.
+struct Newer {
+    topic: Box<str>,
+    number: u64,
 }
 
 /// The searches of one session. Only the first runs, so that a session holds one page at the most.
@@ -49,8 +57,10 @@ struct Line {
     found: VecDeque<Arc<Message>>,
     /// Topics of retained messages that the session was sent live since it began, in order: a page of another
     /// shard may have been made before, or hold what came live, though it comes later.
-    newer: Vec<Box<str>>,
+    newer: Vec<Newer>,
     newer_bytes: usize,
+    /// How many those were.
+    refreshed: u64,
     state: State,
 }
 
@@ -79,19 +89,25 @@ impl Line {
             search.shard += 1;
         }
         search.after = next;
-        for topic in &self.newer {
-            forget(&mut self.found, topic);
+        // What was sent before a subscription was made is not of it: it gets that once more.
+        let since = search.since;
+        for newer in self.newer.iter().filter(|newer| newer.number > since) {
+            forget(&mut self.found, &newer.topic);
         }
     }
 
     /// A retained message was replaced or deleted, and the session told: nothing of its topic must follow.
     fn refresh(&mut self, topic: &str) {
         forget(&mut self.found, topic);
-        if let Err(at) = self.newer.binary_search_by(|newer| (**newer).cmp(topic))
-            && self.newer_bytes < NEWER_BYTES_MAX
-        {
-            self.newer_bytes += topic.len();
-            self.newer.insert(at, topic.into());
+        self.refreshed += 1;
+        let number = self.refreshed;
+        match self.newer.binary_search_by(|newer| (*newer.topic).cmp(topic)) {
+            Ok(at) => self.newer[at].number = number,
+            Err(at) if self.newer_bytes < NEWER_BYTES_MAX => {
+                self.newer_bytes += topic.len();
+                self.newer.insert(at, Newer { topic: topic.into(), number });
+            }
+            Err(_) => {}
         }
     }
 
@@ -222,7 +238,7 @@ impl<H: Host> Shard<H> {
             if again {
                 line.cancel(&replay.filter);
             }
-            line.searches.push_back(replay);
+            line.searches.push_back(Replay { since: line.refreshed, ..replay });
             return;
         }
         replays.last = replays.last.wrapping_add(1);
@@ -235,6 +251,7 @@ impl<H: Host> Shard<H> {
                 found: VecDeque::new(),
                 newer: Vec::new(),
                 newer_bytes: 0,
+                refreshed: 0,
                 state: State::Runnable,
             },
         );

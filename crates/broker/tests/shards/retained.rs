@@ -428,3 +428,33 @@ fn the_publishers_right_is_checked_again() {
         }
     }
 }
+
+/// A subscription that is made while another still waits for its retained messages gets those that the client has been
+/// sent live before, too: they were not of it. [MQTT-3.3.1-9]
+#[test]
+fn a_later_subscription_gets_what_came_live_before_it() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v5("publisher"));
+        let slow = net.join(&v5("slow").props(&[Property::ReceiveMaximum(1)]).silent());
+        net.subscribe(slow, &[("a", 1)]);
+        for text in ["1", "2"] {
+            net.publish(publisher, &msg("a", text).acked(1, 1));
+        }
+        // Its search waits behind what the client has not taken.
+        net.subscribe(slow, &[("#", 1)]);
+        net.publish(publisher, &msg("a", "kept").acked(1, 1).retained());
+        net.subscribe(slow, &[("+", 0)]);
+        let mut texts = Vec::new();
+        for _ in 0..10 {
+            for message in net.messages(slow) {
+                texts.push((message.text().to_owned(), message.qos, message.retain));
+                if message.qos == 1 {
+                    net.ack(slow, PacketType::Puback, message.id);
+                }
+            }
+        }
+        assert!(texts.contains(&("kept".into(), 0, true)), "{shards} shards: {texts:?}");
+        assert_eq!(texts.iter().filter(|(text, ..)| text == "kept").count(), 3, "{texts:?}");
+    }
+}
