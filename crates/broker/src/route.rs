@@ -289,6 +289,8 @@ impl<H: Host> Shard<H> {
         let (messages, bytes) = (self.retained.len(), self.retained.bytes());
         let record = if message.payload_len() == 0 && !planted!(EmptyRetained) {
             if !self.retained.remove(message.topic()) {
+                // Somebody else's deletion may not be durable yet, but its record is no later than the last.
+                self.holds.persisted(fx.ticket);
                 return;
             }
             Persist::RetainedGone { topic: message.topic().into() }

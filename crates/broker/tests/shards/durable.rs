@@ -292,3 +292,17 @@ fn a_delivery_rests_on_the_end_of_the_one_that_made_room() {
     redeem(&mut net);
     assert_eq!(net.messages(subscriber).len(), 1);
 }
+
+/// Who deletes what is gone already is told so once that will not come back.
+#[test]
+fn a_second_deletion_waits_for_the_first() {
+    let mut net = persistent(1);
+    let [a, b] = ["a", "b"].map(|id| net.join(&v5(id).silent()));
+    net.publish(a, &msg("t", "x").retained());
+    stall(&mut net);
+    net.publish(a, &msg("t", "").retained());
+    net.publish(b, &msg("t", "").retained().acked(1, 1));
+    assert_eq!((net.got(b), kinds(&mut net)), (vec![], vec!["retained gone"]));
+    redeem(&mut net);
+    assert_eq!(net.got(b), [Got::Ack(Puback, 1, 0x10)]);
+}
