@@ -242,9 +242,7 @@ impl Shadow {
             Some(known) if known.released => {
                 self.fail("I2", format!("PUBLISH {id} behind its own PUBREL"));
             }
-            Some(known) if !again && !(known.doubtful && known.qos == 1) => {
-                self.check_dropped((session, id), &known)
-            }
+            Some(known) if !again && !unknown(&known) => self.check_dropped((session, id), &known),
             _ => {}
         }
     }

@@ -32,7 +32,7 @@ impl World {
             sometimes!(self.shadow.reached, "sectors reordered by a crash");
         }
         self.note(|_| format!("the store kept everything up to step {}, {:?}", left.step, left.damage));
-        let homes = Homes { key: self.rng.next(), shards };
+        let homes = Homes { key: self.rng.bits(), shards };
         let settings = self.latest_settings();
         let rules = self.shadow.rules.last().cloned().unwrap_or_default();
         self.broker.start_again(homes, &rules, &settings);
