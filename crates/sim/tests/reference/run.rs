@@ -158,7 +158,8 @@ impl Run {
         state.connection = Some(connection);
         state.received.clear();
         state.aliases.clear();
-        if hello.clean {
+        // What it has not released in its own session it remembers while it is somebody else.
+        if hello.clean && !hello.anonymous {
             state.unreleased.clear();
         }
         state.hello = Some(hello);
