@@ -110,7 +110,7 @@ fn measure(
     command.args(["mutants", "--no-shuffle", "--package", &format!("pondhawk-{package}")]);
     command.arg("--output").arg(folder).args(["--jobs", options.jobs.as_deref().unwrap_or("1")]);
     if let Some(shard) = &options.shard {
-        command.args(["--shard", shard]);
+        command.args(["--sharding", "round-robin", "--shard", shard]);
     }
     for file in &options.files {
         command.args(["--file", file]);
