@@ -68,7 +68,8 @@ impl Shadow {
         let session = &self.sessions[session];
         let routed = message.routed.unwrap_or(0);
         let sure = |sub: &Sub| {
-            sub.matches(&message.topic)
+            let own = sub.no_local && message.publisher == session.client;
+            !own && sub.matches(&message.topic)
                 && sub.qos.min(message.qos) == qos
                 && sub.sure.is_some_and(|sure| sure < routed)
                 && sub.end.is_none()
