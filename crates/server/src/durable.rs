@@ -5,15 +5,16 @@ use crate::access::ShardHost;
 use crate::logging::{Class, Log};
 use crate::pump::Store;
 use crate::run::{StartError, exit};
+use crate::takeover;
 use pondhawk_broker::{Homes, Persist, Restart, Restored, Settings, ShardId, Ticket};
 use pondhawk_config::{Config, Durability};
 use pondhawk_store::disk::{self, DiskEngine, Opened};
 use pondhawk_store::{Clock, Desk, Keeper, Recovered, State, StoreError, Turn, Wake};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 /// The folder of the store, in `persistence_location`.
-const FOLDER: &str = "pondhawk-store";
+pub(crate) const FOLDER: &str = "pondhawk-store";
 /// Lines of the log about what was lost, at the most; the file that was set aside has all.
 const LOST_LINES: usize = 20;
 
@@ -58,13 +59,19 @@ pub(crate) fn start(
     let Some(durability) = durability(start.config) else {
         return Ok(None);
     };
-    let path = path(start.config);
+    let (path, mosquitto_db) = takeover::places(start.config);
     let failed = |error: StoreError| {
         let hint = hint(start.config, &error);
         StartError::new(exit::FAILED, format!("Error: {}: {error}", path.display()), hint)
     };
     let clock = clock(start.epoch);
-    let Opened { mut log, recovered, aside, notes } = disk::open(&path, clock).map_err(failed)?;
+    let mut opened = disk::open(&path, clock).map_err(failed)?;
+    if takeover::is_new(&opened) && mosquitto_db.exists() {
+        drop(opened);
+        take_over(start, &mosquitto_db, &path)?;
+        opened = disk::open(&path, clock).map_err(failed)?;
+    }
+    let Opened { mut log, recovered, aside, notes } = opened;
     let say = |class, text: String| start.log.write(class, text);
     for note in notes {
         say(Class::Warning, format!("Warning: {note}."));
@@ -86,6 +93,21 @@ pub(crate) fn start(
     let (thread, desks) = Keeper::start(log, (durability, clock), wakes, told).map_err(StartError::failed)?;
     let share = |(desk, restored)| Share { store: Box::new(desk) as Box<dyn Store>, restored };
     Ok(Some((thread, desks.into_iter().zip(parts).map(share).collect())))
+}
+
+/// The first start where Mosquitto was: its sessions and messages come along.
+fn take_over(start: &Start<'_>, file: &Path, folder: &Path) -> Result<(), StartError> {
+    let listener_of = |port| takeover::listener_of(start.config, port);
+    let report = takeover::import(file, folder, &listener_of).map_err(|error| {
+        let hint = format!("without {} the broker starts with nothing", file.display());
+        StartError::new(exit::FAILED, format!("Error: {error}"), Some(hint))
+    })?;
+    let said = format!("Imported {}: {report}. It is not needed any more.", file.display());
+    start.log.write(Class::Information, said);
+    for line in report.left_out_lines() {
+        start.log.write(Class::Warning, format_args!("Warning: Import has {line}."));
+    }
+    Ok(())
 }
 
 /// What an acknowledgement promises; `None` without a store.
@@ -125,10 +147,6 @@ fn hint(config: &Config, error: &StoreError) -> Option<String> {
         let user = &config.user;
         format!("the user that the broker runs as must own persistence_location: chown {user} DIRECTORY")
     })
-}
-
-fn path(config: &Config) -> PathBuf {
-    config.persistence.location.clone().unwrap_or_default().join(FOLDER)
 }
 
 fn clock(epoch: Instant) -> Clock {

@@ -23,6 +23,7 @@ pub mod pump;
 mod run;
 mod start;
 pub mod sys;
+pub mod takeover;
 pub mod translate;
 
 pub use run::{StartError, run, run_with};
