@@ -144,7 +144,7 @@ _mosquitto_rr() {
 complete -F _mosquitto_rr mosquitto_rr
 _pondhawk() {
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W 'broker pub sub rr passwd conform store install-names completions man help' -- "${COMP_WORDS[1]}"))
+    COMPREPLY=($(compgen -W 'broker pub sub rr passwd conform store import install-names completions man help' -- "${COMP_WORDS[1]}"))
     return
   fi
   case ${COMP_WORDS[1]} in

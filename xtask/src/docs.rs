@@ -24,6 +24,7 @@ const PAGES: &[Page] = &[
     ("docs/man/mosquitto_rr.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_rr"]),
     ("docs/man/mosquitto_sub.1", &["--package=pondhawk-cli", "--", "man", "mosquitto_sub"]),
     ("docs/man/pondhawk-conform.1", &["--package=pondhawk-cli", "--", "man", "pondhawk-conform"]),
+    ("docs/man/pondhawk-import.1", &["--package=pondhawk-cli", "--", "man", "pondhawk-import"]),
     ("docs/man/pondhawk-store.1", &["--package=pondhawk-cli", "--", "man", "pondhawk-store"]),
     ("docs/completions/pondhawk.bash", &["--package=pondhawk-cli", "--", "completions", "bash"]),
     ("docs/completions/pondhawk.fish", &["--package=pondhawk-cli", "--", "completions", "fish"]),

@@ -2,7 +2,7 @@
 
 use crate::options::completion::{SHELLS, completion};
 use crate::tool::Tool;
-use crate::{conform, manual, names, store};
+use crate::{conform, import, manual, names, store};
 use crate::{passwd, run};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -16,11 +16,13 @@ Commands:
   pub, sub, rr              Publish, subscribe, request and respond; arguments as of mosquitto_pub, ...
   passwd                    Keep a password file; arguments as of mosquitto_passwd
   conform HOST              Say where a broker differs from the MQTT standard
-  store check DIRECTORY     Say what a store holds, and whether it is damaged
+  store COMMAND DIRECTORY   Look into what the broker has stored: check, stats, export, compact, repair
+  import mosquitto.db       Take over what Mosquitto has stored
   install-names DIRECTORY   Make links there, so that this program answers to Mosquitto's names
   completions SHELL         Print completions of the tools for bash, zsh or fish
   man [PAGE]                Print a manual page: mosquitto, mosquitto_pub, mosquitto_sub, mosquitto_rr,
-                            mosquitto_passwd, mosquitto.conf, pondhawk-conform, pondhawk-store
+                            mosquitto_passwd, mosquitto.conf, pondhawk-conform, pondhawk-store,
+                            pondhawk-import
   help                      Print this text
 
 `pondhawk COMMAND --help` says more about a command.
@@ -76,6 +78,7 @@ pub(crate) fn dispatch(called: &OsStr, args: Vec<OsString>) -> i32 {
         "--version" => print(&format!("pondhawk {}\n", env!("CARGO_PKG_VERSION"))),
         "conform" => conform::main(args.into_iter().skip(1).collect()),
         "store" => store::main(args.into_iter().skip(1).collect()),
+        "import" => import::main(args.into_iter().skip(1).collect()),
         "install-names" => names::install(argument.map(Path::new)),
         "completions" => completions(argument.and_then(OsStr::to_str)),
         "man" => man(argument.and_then(OsStr::to_str)),

@@ -17,6 +17,7 @@ mod debug;
 mod driver;
 mod failure;
 mod format;
+mod import;
 mod manual;
 mod names;
 mod options;

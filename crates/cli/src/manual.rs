@@ -1,12 +1,12 @@
 //! Which manual pages there are. The tools' come from their table of flags, the configuration's from its table
-//! of directives, and those of the broker, of `mosquitto_passwd`, `conform` and `store` from their usage texts.
+//! of directives, and those of the broker, of `mosquitto_passwd`, `conform`, `store` and `import` from their usage texts.
 
 use crate::options::man::{escape, man_page};
 use crate::tool::Tool;
-use crate::{conform, passwd, store};
+use crate::{conform, import, passwd, store};
 
 /// The names of the pages.
-pub(crate) const PAGES: [&str; 8] = [
+pub(crate) const PAGES: [&str; 9] = [
     "mosquitto",
     "mosquitto_pub",
     "mosquitto_sub",
@@ -15,6 +15,7 @@ pub(crate) const PAGES: [&str; 8] = [
     "mosquitto.conf",
     "pondhawk-conform",
     "pondhawk-store",
+    "pondhawk-import",
 ];
 
 /// The page of this name, or of the subcommand of this name, as roff.
@@ -40,6 +41,9 @@ pub(crate) fn page(name: &str) -> Option<String> {
         )),
         "pondhawk-store" | "store" => {
             Some(from_usage(("pondhawk-store", 1), "look into what an MQTT broker has stored", store::USAGE))
+        }
+        "pondhawk-import" | "import" => {
+            Some(from_usage(("pondhawk-import", 1), "take over what Mosquitto has stored", import::USAGE))
         }
         _ => None,
     }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 /// The folder of the store, in `persistence_location`.
-pub(crate) const FOLDER: &str = "pondhawk-store";
+pub const FOLDER: &str = "pondhawk-store";
 /// Lines of the log about what was lost, at the most; the file that was set aside has all.
 const LOST_LINES: usize = 20;
 

@@ -1,6 +1,7 @@
 //! What Mosquitto has kept goes into a store that has never had a record. Its file is only read.
 
-use crate::durable::FOLDER;
+pub use crate::durable::FOLDER;
+
 use pondhawk_broker::{ShardId, Ticket};
 use pondhawk_config::{Address, Config};
 use pondhawk_import::{ImportError, Imported, Report, Surroundings};
@@ -79,16 +80,13 @@ pub(crate) fn is_new(opened: &Opened) -> bool {
 ///
 /// # Errors
 /// If the file cannot be read whole, or the store is not a new one.
-pub fn import(
-    file: &Path,
-    folder: &Path,
-    listener_of: &dyn Fn(u16) -> u16,
-) -> Result<Report, TakeoverError> {
+pub fn import(file: &Path, folder: &Path, listener_of: &dyn Fn(u16) -> u16) -> Result<Report, TakeoverError> {
     let bytes = fs::read(file).map_err(|error| TakeoverError::File { path: file.to_owned(), error })?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let Imported { records, report } = pondhawk_import::read(&bytes, &Surroundings { now_ms, listener_of })
-        .map_err(|error| TakeoverError::Import { path: file.to_owned(), error })?;
+    let Imported { records, report } =
+        pondhawk_import::read(&bytes, &Surroundings { now_ms, listener_of })
+            .map_err(|error| TakeoverError::Import { path: file.to_owned(), error })?;
     let failed = |error| TakeoverError::Store { path: folder.to_owned(), error };
     let mut opened = disk::open(folder, WALL).map_err(failed)?;
     if !is_new(&opened) {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// Properties as an object, in the order in which they came; user properties are an array of objects with one
 /// key each, because keys may repeat.
-pub(super) fn properties(properties: Properties<'_>) -> Map<String, Value> {
+pub(crate) fn properties(properties: Properties<'_>) -> Map<String, Value> {
     const USER: &str = "user-properties";
     let mut object = Map::new();
     for property in properties {

@@ -6,6 +6,7 @@ mod parse;
 mod render;
 mod time;
 
+pub(crate) use json::properties as properties_json;
 pub(crate) use render::{Received, render};
 
 /// A format, ready to be rendered.

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 pub(crate) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
 /// The subcommands of `pondhawk`.
-pub(crate) const SUBCOMMANDS: [&str; 11] = [
+pub(crate) const SUBCOMMANDS: [&str; 12] = [
     "broker",
     "pub",
     "sub",
@@ -18,6 +18,7 @@ pub(crate) const SUBCOMMANDS: [&str; 11] = [
     "passwd",
     "conform",
     "store",
+    "import",
     "install-names",
     "completions",
     "man",

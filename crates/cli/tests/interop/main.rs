@@ -21,6 +21,7 @@ mod capture;
 mod conf_files;
 mod conform;
 mod goldens;
+mod import;
 mod mqttjs;
 mod notes;
 mod passwd_files;

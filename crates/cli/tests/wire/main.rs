@@ -48,6 +48,7 @@ mod pass_through;
 mod retain;
 mod session;
 mod shared;
+mod store_tools;
 mod subscribe;
 mod sys_topics;
 mod websocket;

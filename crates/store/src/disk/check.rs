@@ -20,6 +20,8 @@ pub struct Checked {
     pub torn: bool,
     /// Bytes of its file.
     pub bytes: u64,
+    /// How many records there are, and their bytes: what the file has beyond them is the engine's, or free.
+    pub records: (usize, u64),
 }
 
 /// Reads a store from end to end. No broker may have it open.
@@ -28,26 +30,31 @@ pub struct Checked {
 /// [`StoreError::Locked`], [`StoreError::Newer`], or what the disk says: also if there is no store.
 pub fn check(path: &Path, clock: Clock) -> Result<Checked, StoreError> {
     let folder = Folder::look(path)?;
+    if folder.is_old && !folder.has_records() {
+        let lost = vec![everything("the file records.redb is missing")];
+        return Ok(Checked { restored: Restored::default(), lost, torn: false, bytes: 0, records: (0, 0) });
+    }
     let medium = folder.existing_records()?;
     let bytes = medium.len().map_err(|error| StoreError::from_io("read", &error))?;
     let torn = matches!(health(&*medium)?, Health::Torn);
     let mut copy = MemoryEngine::new();
     let mut missing = Vec::new();
+    let mut records = (0, 0);
     match best(&*medium)? {
-        None => missing.push(Lost {
-            what: "everything".to_owned(),
-            why: "the head of the file records.redb is damaged".to_owned(),
-            key: Vec::new(),
-            value: Vec::new(),
-        }),
+        None => missing.push(everything("the head of the file records.redb is damaged")),
         Some((image, commit)) => {
             let mut batch = Batch::new();
             let holes = image.walk(&commit, &mut |key, value| batch.put(key.to_vec(), value.to_vec()))?;
+            records = (batch.len(), batch.bytes() as u64);
             copy.apply(&batch)?;
             missing.extend(holes.iter().map(lost));
         }
     }
     let recovered = recover(&copy, clock)?.recovered;
     missing.extend(recovered.lost);
-    Ok(Checked { restored: recovered.restored, lost: missing, torn, bytes })
+    Ok(Checked { restored: recovered.restored, lost: missing, torn, bytes, records })
+}
+
+fn everything(why: &str) -> Lost {
+    Lost { what: "everything".to_owned(), why: why.to_owned(), key: Vec::new(), value: Vec::new() }
 }
