@@ -352,3 +352,39 @@ fn an_imported_session_belongs_to_the_first_client_that_comes_for_it() {
         );
     }
 }
+
+/// A client does not get its own will, if it asked for that. [MQTT-3.8.3-3]
+#[test]
+fn no_local_holds_over_a_restart() {
+    let mut net = persistent(3);
+    let own = net.join(&will_of(v5("own").kept(1000), 0));
+    // QoS 1, No Local.
+    net.subscribe(own, &[("w", 0b101)]);
+    mourner(&mut net);
+    let mut net = restart(&mut net);
+    let own = net.join(&v5("own").kept(1000));
+    assert!(net.payloads(own).is_empty());
+    assert_eq!(mourned(&mut net), ["will"]);
+}
+
+/// What a restart publishes is retained while there is room, as at any other time.
+#[test]
+fn limits_of_retained_messages_hold_over_a_restart() {
+    let limits = [(1, 0), (2, 0), (0, 10), (0, 11), (0, 0)];
+    for (messages, bytes) in limits {
+        let settings = Settings {
+            persistent: true,
+            max_retained_messages: messages,
+            max_retained_bytes: bytes,
+            ..Settings::default()
+        };
+        let mut net = Net::new(2, 1, settings);
+        let publisher = net.join(&v5("publisher"));
+        net.publish(publisher, &msg("t", "stays").retained());
+        net.join(&v5("dying").will(msg("w", "will").retained(), &[]));
+        let mut net = restart(&mut net);
+        // "t" and "stays" are 6 bytes, "w" and "will" 5.
+        let room = messages != 1 && bytes != 10;
+        assert_eq!(net.counters().retained, 1 + u64::from(room), "{messages} messages, {bytes} bytes");
+    }
+}
