@@ -170,6 +170,7 @@ impl<H: Host> Shard<H> {
         state.method = find_method(entry.connect).map(|(method, _)| method.into());
         let link = &mut state.link;
         link.window = settings.window();
+        link.receive_max = link.window;
         let mut alias_max = 0;
         for property in entry.connect.properties {
             match property {

@@ -180,7 +180,10 @@ impl<H: Host> Shard<H> {
         refused: Option<ReasonCode>,
         fx: &mut Effects,
     ) -> Result<(), Violation> {
-        let window = usize::from(self.settings.window());
+        let Some(state) = self.conns.get(conn.index) else {
+            return Ok(());
+        };
+        let window = usize::from(state.link.receive_max);
         let bytes_max = self.settings.max_inbox_bytes;
         let Some(session) = self.sessions.get_mut(index) else {
             return Ok(());
@@ -198,7 +201,7 @@ impl<H: Host> Shard<H> {
             self.end_charged_hold(token, (conn, 0), fx);
             return Ok(());
         }
-        // Our receive maximum; before MQTT 5.0 only the packet ids limit it.
+        // The receive maximum that its CONNACK told, whatever a reload has made of it since; before MQTT 5.0 only the packet ids limit it.
         if version == Version::V5 && session.inbox.len() >= window && !planted!(ReceiveMaximumUnchecked) {
             return Err(Violation::ReceiveMaximum);
         }

@@ -100,6 +100,20 @@ fn receive_maximum_of_the_broker() {
     assert_eq!(net.got(c), [Got::Disconnect(0x93)], "the session remembers");
 }
 
+/// Who was told a receive maximum may use it, also after a reload has lowered the setting. [MQTT-3.3.4-9]
+#[test]
+fn a_reload_does_not_take_back_the_receive_maximum() {
+    let mut net = net(1);
+    let c = net.join(&v5("c").fresh(100).silent());
+    net.reload(Settings { max_inflight_messages: 2, ..Settings::default() });
+    for id in 1..=20 {
+        net.publish(c, &msg("t", "x").acked(2, id));
+    }
+    assert!(net.is_open(c));
+    net.publish(c, &msg("t", "x").acked(2, 21));
+    assert_eq!(net.got(c).last(), Some(&Got::Disconnect(0x93)));
+}
+
 /// D03: acknowledgements of what is not in flight.
 #[test]
 fn unknown_ids() {

@@ -19,6 +19,8 @@ pub struct Link {
     pub keep_alive_s: u16,
     /// QoS 1 and 2 messages that may be in flight to the client: its receive maximum and our limit.
     pub window: u16,
+    /// The receive maximum that the client was told: messages of QoS 2 that it may leave unfinished.
+    pub receive_max: u16,
     /// The largest packet that the client takes. [MQTT-3.1.2-24]
     pub packet_max: u32,
     /// Whether reason strings may go into acknowledgements. [MQTT-3.1.2-29]
@@ -48,6 +50,7 @@ impl Link {
             version,
             keep_alive_s: 0,
             window: u16::MAX,
+            receive_max: u16::MAX,
             packet_max: u32::MAX,
             problem_information: true,
             aliases_in: Vec::new(),
