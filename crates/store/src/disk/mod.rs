@@ -1,6 +1,6 @@
 //! A store in a folder: `records.redb`, a lock, the version of the format, and what was set aside.
 //!
-//! Before the engine may touch its file, the file is read by [`image`] from end to end. What is sound is opened as it
+//! Before the engine may touch its file, the file is read by `image` from end to end. What is sound is opened as it
 //! is. Of what is damaged the parts that are provably as they were written are copied to a new file; the old one is
 //! kept under another name, and what was lost is said.
 
