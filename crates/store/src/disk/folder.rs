@@ -27,7 +27,9 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes the folder if there is none, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let is_new = !path.exists();
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(written)?;
+        sync_name(path, is_new).map_err(synced)?;
         fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(written)?;
         let lock = file(&path.join(LOCK), true).map_err(written)?;
         let mut folder = Folder { path: path.to_owned(), lock: Arc::new(lock), is_old: false };
@@ -200,6 +202,25 @@ impl Medium for Locked {
     fn free(&self) -> io::Result<u64> {
         self.file.free()
     }
+}
+
+/// Makes the name of a folder durable, and if it is new those above it, which may have been made with it. At every start,
+/// because the one that made the folder may have ended before this.
+fn sync_name(path: &Path, is_new: bool) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    for above in path.ancestors().skip(1).take(if is_new { usize::MAX } else { 1 }) {
+        match File::open(above).and_then(|folder| folder.sync_all()) {
+            // Where we may not look or write we have made no name; some file systems refuse to sync a folder.
+            Err(error) if !is_refusal(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | InvalidInput)
 }
 
 fn file(path: &Path, create: bool) -> io::Result<File> {
