@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{bench, deny, docs, fuzz, plants, process, sim, spec, test, tidy};
+use crate::{bench, crash, deny, docs, fuzz, plants, process, sim, spec, test, tidy};
 
 /// How a run was asked for.
 struct Options {
@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     ("fuzz", |_| fuzz::run_with(&fuzz::Options { seconds: fuzz::SECONDS, targets: Vec::new() })),
     ("sim", |_| sim::run_short()),
     ("plants", |_| plants::run_quick()),
+    ("crash", |_| crash::run_short()),
     ("bench", |options| bench::run_quick(options.offline)),
 ];
 

@@ -40,8 +40,6 @@ Usage: cargo xtask TASK [OPTIONS]
   attack [CASE]... [--all] [--compare] [--release] [--json]
                       the attack catalogue against the running broker (default: what runs at every commit)
                       --all: also the cases that load the broker; --compare: beside Debian's mosquitto
-  crash [--kills N] [--seed N]
-                      kill -9 at random moments under load, and a ledger of what was acknowledged (default: 200 kills)
   fuzz [--seconds N] [TARGET]...
                       run the fuzz targets (default: all of them, a minute each)
   mutants [--package P]... [--file GLOB]... [--shard K/N] [--jobs N]
@@ -52,6 +50,10 @@ Usage: cargo xtask TASK [OPTIONS]
   sim [--seeds N] [--from SEED] [--minutes M] [--seed SEED [--trace]] [--shards K] [--steps S]
                       the shards in a simulated world with faults (default: 1000 seeds);
                       --seed SEED --trace: one seed, with everything that happens
+  crash [--kills N] [--fuse] [--eio | --full] [--seed N] [--broker PROGRAM] [--json]
+                      kill the broker under load, again and again, and compare what it kept with a ledger of what
+                      it acknowledged (default: 200 kills); --fuse: with a disk that forgets what was not synced;
+                      --eio: syncs fail; --full: the disk fills up
   docs [--check]      write the generated pages; --check: fail when a committed one is stale
   spec [--check]      write docs/conformance.md from spec/*.toml and the citations in code and tests;
                       --check: fail when it is stale, or a statement has no code or no test

@@ -59,10 +59,14 @@ fn missing_packages(needs: &[Need]) -> Vec<&'static str> {
     needs.iter().filter(|need| !need.met).map(|need| need.package).collect()
 }
 
+/// True if this user may do everything.
+pub fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
 /// A command that runs the rest of its arguments as root.
 fn as_root() -> Result<Command> {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-    if root {
+    if is_root() {
         return Ok(Command::new("env"));
     }
     match process::find_program("sudo") {

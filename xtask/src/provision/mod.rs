@@ -19,6 +19,13 @@ pub fn cxx_compiler() -> Result<()> {
     apt::ensure(&[apt::Need::program("c++", "g++")])
 }
 
+/// Makes sure that system calls can be made to fail.
+pub fn strace() -> Result<()> {
+    apt::ensure(&[apt::Need::program("strace", "strace")])
+}
+
+pub use apt::is_root;
+
 /// The broker that ours is compared with.
 pub const BROKER: &str = "mosquitto";
 

@@ -1,5 +1,5 @@
 //! `kill -9` at random moments under load, with a ledger of what was acknowledged kept outside the broker: nothing of it
-//! may be lost, nothing doubled at QoS 2, and order is kept. `cargo xtask crash --kills N` runs more of it.
+//! may be lost, nothing doubled at QoS 2, and order is kept. `cargo xtask crash` does more (docs/crashes.md).
 //!
 //! When the broker dies is a matter of chance; what must hold then is not.
 
