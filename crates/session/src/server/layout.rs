@@ -272,17 +272,18 @@ mod tests {
     /// Frames are copied where recipients share a layout, and nothing of a frame of its own is in another's.
     #[test]
     fn each_recipient_gets_its_own_kind_of_frame() {
-        let plain = SubscriptionIds::None;
-        let kinds = [
-            (Version::V311, Qos::AtMostOnce, false, &plain, 0),
-            (Version::V5, Qos::AtMostOnce, false, &plain, 0),
-            (Version::V5, Qos::AtMostOnce, true, &plain, 0),
-            (Version::V5, Qos::AtLeastOnce, false, &plain, 0),
-            (Version::V5, Qos::AtLeastOnce, true, &plain, 2),
-            (Version::V311, Qos::ExactlyOnce, true, &plain, 0),
-            (Version::V5, Qos::ExactlyOnce, false, &SubscriptionIds::One(7), 0),
-            (Version::V311, Qos::ExactlyOnce, false, &plain, 2),
-        ];
+        let (plain, numbered) = (SubscriptionIds::None, SubscriptionIds::One(7));
+        let mut kinds = Vec::new();
+        for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+            for retain in [false, true] {
+                for version in [Version::V311, Version::V5] {
+                    kinds.push((version, qos, retain, &plain, 0));
+                }
+            }
+        }
+        kinds.push((Version::V5, Qos::AtLeastOnce, true, &plain, 2));
+        kinds.push((Version::V5, Qos::ExactlyOnce, false, &numbered, 0));
+        kinds.push((Version::V311, Qos::ExactlyOnce, false, &plain, 2));
         let mut layouts = Layouts::default();
         for payload in [&b"first"[..], b"second, which is longer"] {
             layouts.reset();

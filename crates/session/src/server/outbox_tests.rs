@@ -171,6 +171,7 @@ fn restored_in_the_order_of_numbers() {
     assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(10), &UNLIMITED), Offered::Start(Seq(70_005)));
     // Of a session that holds nothing, the last number that was sent is known.
     let mut empty = Outbox::restore([], Seq(9));
+    assert_eq!(empty.sent(), Seq(9));
     assert_eq!(empty.offer(message(0, Qos::AtLeastOnce), Some(1), &UNLIMITED), Offered::Start(Seq(10)));
 }
 
