@@ -381,10 +381,16 @@ fn limits_of_retained_messages_hold_over_a_restart() {
         let mut net = Net::new(2, 1, settings);
         let publisher = net.join(&v5("publisher"));
         net.publish(publisher, &msg("t", "stays").retained());
-        net.join(&v5("dying").will(msg("w", "will").retained(), &[]));
+        let heir = net.join(&v5("heir").kept(1000));
+        // QoS 1, Retain As Published.
+        net.subscribe(heir, &[("w", 0b1001)]);
+        net.join(&v5("dying").will(msg("w", "will").acked(1, 0).retained(), &[]));
         let mut net = restart(&mut net);
         // "t" and "stays" are 6 bytes, "w" and "will" 5.
         let room = messages != 1 && bytes != 10;
         assert_eq!(net.counters().retained, 1 + u64::from(room), "{messages} messages, {bytes} bytes");
+        let heir = net.join(&v5("heir").kept(1000));
+        let told: Vec<bool> = net.messages(heir).iter().map(|message| message.retain).collect();
+        assert_eq!(told, [room], "what is not retained is not called so");
     }
 }

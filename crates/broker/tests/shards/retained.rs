@@ -416,14 +416,16 @@ fn not_available() {
 /// E07: `check_retain_source` asks whether the publisher still may.
 #[test]
 fn the_publishers_right_is_checked_again() {
-    for (check, expected) in [(false, 1), (true, 0)] {
+    for (check, expected) in [(false, 3), (true, 0)] {
         for shards in SHARDS {
             let settings = Settings { check_retain_source: check, ..Settings::default() };
             let mut net = Net::new(shards, 1, settings);
             let (a, b) = (net.join(&v5("a")), net.join(&v5("b")));
-            net.publish(a, &msg("t", "x").retained());
-            net.world.borrow_mut().deny("a", Right::Publish, "t");
-            net.subscribe(b, &[("t", 0)]);
+            for (topic, qos) in [("t/0", 0), ("t/1", 1), ("t/2", 2)] {
+                net.publish(a, &msg(topic, "x").acked(qos, qos.into()).retained());
+            }
+            net.world.borrow_mut().deny("a", Right::Publish, "t/#");
+            net.subscribe(b, &[("t/#", 0)]);
             assert_eq!(net.messages(b).len(), expected);
         }
     }
