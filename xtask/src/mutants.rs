@@ -52,7 +52,8 @@ impl Tally {
 /// The task.
 pub fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
-    let known = fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?;
+    // A bar is escaped in a table.
+    let known = fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?.replace("\\|", "|");
     let program = provision::tool::ensure(&provision::tool::MUTANTS)?;
     let nextest = provision::tool::ensure(&provision::tool::NEXTEST)?;
     let mut weak = Vec::new();

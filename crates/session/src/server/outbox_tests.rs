@@ -206,4 +206,31 @@ fn the_queue_has_a_limit_in_bytes() {
     let offered = [0, 1, 2].map(|n| outbox.offer(message(n, Qos::AtLeastOnce), None, &limits));
     assert_eq!(offered, [Offered::Queued(Some(Seq(1))), Offered::Queued(Some(Seq(2))), Offered::Dropped]);
     assert_eq!((outbox.queue_len(), outbox.bytes()), (2, 10));
+    // What goes out of the queue counts in flight, until it is acknowledged.
+    assert_eq!(drain(&mut outbox, 1), [(1, false)]);
+    assert_eq!((outbox.queue_len(), outbox.bytes()), (1, 10));
+    assert!(outbox.puback(id(1)).is_ok());
+    assert_eq!((outbox.queue_len(), outbox.bytes()), (1, 5));
+}
+
+/// A message of QoS 1 that was sent leaves nothing at the client that PUBREL could end.
+#[test]
+fn a_message_of_qos_1_that_may_not_go_out_again_is_dropped() {
+    let mut outbox = Outbox::default();
+    outbox.offer(message(0, Qos::AtLeastOnce), Some(1), &UNLIMITED);
+    outbox.resume();
+    let next = outbox.poll(1, &UNLIMITED, &mut |_, _| false);
+    assert!(matches!(next, Some(Next::Dropped(Some(Seq(1))))), "{next:?}");
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn what_was_sent_before_a_restart_is_in_flight_after_it() {
+    let entries = [5, 6, 7].map(|n: u64| {
+        let (message, delivery) = message(n as u32, Qos::AtLeastOnce);
+        (Seq(n), Some(message), delivery)
+    });
+    let mut outbox = Outbox::restore(entries, Seq(6));
+    assert_eq!((outbox.inflight_len(), outbox.queue_len()), (2, 1));
+    assert_eq!(drain(&mut outbox, 10), [(5, true), (6, true), (7, false)]);
 }
