@@ -34,8 +34,9 @@ impl Run<'_> {
     pub(super) fn start(&mut self, may_die: bool) -> Result<Running> {
         let mut deaths = if may_die { DEATHS_AT_START_MAX } else { 0 };
         let mut tries = PORT_TRIES;
-        let mut tracer = if may_die { self.prepare_sync_fault() } else { Vec::new() };
         loop {
+            // For each try anew: the last one's fault may have come in its start, or gone with its death.
+            let tracer = if may_die { self.prepare_sync_fault() } else { Vec::new() };
             let mut running = self.broker.start(&tracer)?;
             let usual = self.figures.starts.last().copied();
             if let (1.., Some(usual)) = (deaths, usual)
@@ -59,8 +60,6 @@ impl Run<'_> {
                 Start::Ended(said) => {
                     self.ended_early(&said)?;
                     self.forget(&running);
-                    // The trouble has had its chance.
-                    tracer.clear();
                 }
             }
         }
