@@ -47,8 +47,11 @@ impl Receipts {
         }
     }
 
-    /// The SUBACK has come: what is sent from now on is owed.
+    /// The SUBACK has come: what is sent from now on is owed. One for a session that was lost forgives nothing.
     pub(crate) fn subscribed(&mut self, ledger: &Ledger) {
+        if self.is_subscribed() {
+            return;
+        }
         for (stream, from) in self.from.iter_mut().enumerate() {
             *from = ledger.sent(stream);
         }
@@ -294,6 +297,9 @@ mod tests {
         let number = ledger.send(0);
         ledger.acked(0, number);
         assert_eq!((number, late.missing(&ledger)), (10, 1));
+        // Once more, because the session was lost: what was owed is still owed.
+        late.subscribed(&ledger);
+        assert_eq!(late.missing(&ledger), 1);
     }
 
     #[test]
