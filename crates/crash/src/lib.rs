@@ -5,7 +5,7 @@
 //! shares no code with the product, so that a mistake of the product cannot excuse itself here.
 //!
 //! # Invariant
-//! [`ledger`] decides, and nothing else: it is a pure book of what was sent, acknowledged and received. A deadline only
+//! `ledger` decides, and nothing else: it is a pure book of what was sent, acknowledged and received. A deadline only
 //! ends a wait; what is missing then is a fault.
 #![forbid(unsafe_code)]
 
