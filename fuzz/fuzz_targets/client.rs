@@ -99,6 +99,8 @@ struct Server {
     aliases: BTreeMap<u16, String>,
     /// Sent on this connection and not answered for.
     unanswered: BTreeSet<PacketId>,
+    /// Answered for since the last look.
+    answered: BTreeSet<PacketId>,
 }
 
 impl Run {
@@ -307,6 +309,13 @@ impl Run {
                 self.server.greet(&connected.properties);
             }
         }
+        // What is answered for by now makes room for what is sent behind it.
+        let answered = events.iter().filter_map(|event| match event {
+            Event::Published { id, .. } => Some(*id),
+            _ => None,
+        });
+        self.server.answered = answered.collect();
+        self.server.unanswered.retain(|id| !self.server.answered.contains(id));
         self.read(&output);
         for event in &events {
             self.event(event);
@@ -325,7 +334,6 @@ impl Run {
                 assert!(!matches!(cause, Cause::Refused { .. }) || !self.server.greeted);
             }
             Event::Published { id, .. } => {
-                self.server.unanswered.remove(id);
                 let at_once = self.at_once.take_if(|number| number == id).is_some();
                 assert!(at_once || self.open.remove(id), "{id} is answered for twice");
             }
@@ -371,7 +379,7 @@ impl Server {
 
     fn take(&mut self, publish: &Publish<'_>, limit: usize) {
         assert!(self.greeted, "a message before CONNACK");
-        if let Some(id) = publish.packet_id {
+        if let Some(id) = publish.packet_id.filter(|id| !self.answered.contains(id)) {
             assert!(self.unanswered.insert(id), "{id} twice on one connection");
             assert!(self.unanswered.len() <= limit, "more than {limit} unanswered");
         }

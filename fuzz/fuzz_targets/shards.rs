@@ -86,6 +86,8 @@ fuzz_target!(|input: Input| {
 /// A connection, as its client sees it.
 struct Link {
     client: Client,
+    /// Its number.
+    stream: u32,
     version: Version,
     /// It acknowledges by itself.
     acks: bool,
@@ -105,8 +107,8 @@ struct Party {
     former: Vec<Link>,
     filters: BTreeSet<&'static str>,
     wild: bool,
-    /// The last message of each publisher, topic and both QoS.
-    last: BTreeMap<(u8, String, u8, u8), u32>,
+    /// The last message of each stream, topic and both QoS.
+    last: BTreeMap<(u32, String, u32, u8), u32>,
 }
 
 struct Run {
@@ -116,6 +118,7 @@ struct Run {
     honest: Client,
     window: usize,
     sent: u32,
+    streams: u32,
     denied: BTreeSet<(u8, u8, &'static str)>,
     /// Messages that were sent without the right to it.
     forbidden: BTreeSet<u32>,
@@ -143,6 +146,7 @@ impl Run {
             honest,
             window: usize::from(input.window % 8),
             sent: 0,
+            streams: 0,
             denied: BTreeSet::new(),
             forbidden: BTreeSet::new(),
         }
@@ -243,10 +247,12 @@ impl Run {
         greeting.acks = !wanted.silent;
         let own = if version == Version::V5 && receive_max > 0 { receive_max.into() } else { usize::MAX };
         let ours = if self.window == 0 { usize::MAX } else { self.window };
+        self.streams += 1;
         let party = &mut self.parties[usize::from(who)];
         party.former.extend(party.link.take());
         party.link = Some(Link {
             client: self.net.greet_quietly(&greeting),
+            stream: self.streams,
             version,
             acks: greeting.acks,
             greeted: false,
@@ -259,7 +265,9 @@ impl Run {
     fn publish(&mut self, who: u8, (topic, qos, id): (u8, u8, u8), retain: bool, extra: u8) {
         self.sent += 1;
         let topic = TOPICS[usize::from(topic % 5)];
-        let text = format!("{who}:{qos}:{}", self.sent);
+        // Two connections of one client are two streams: what the network holds of the older one may come later.
+        let stream = self.parties[usize::from(who)].link.as_ref().map_or(0, |link| link.stream);
+        let text = format!("{who}:{qos}:{}:{stream}", self.sent);
         let delete = retain && extra % 4 == 0;
         let mut message = msg(topic, if delete { "" } else { &text });
         message = message.acked(qos, if qos == 0 { 0 } else { 1 + u16::from(id % 16) });
@@ -422,18 +430,16 @@ impl Run {
             assert!(wanted, "client {who} did not subscribe to {message:?}");
         }
         let mut words = message.text().split(':');
-        let (Some(from), Some(qos), Some(number)) = (words.next(), words.next(), words.next()) else {
-            return;
-        };
-        let (Ok(from), Ok(qos), Ok(number)) = (from.parse::<u8>(), qos.parse(), number.parse()) else {
+        let mut word = || words.next()?.parse::<u32>().ok();
+        let (Some(from), Some(qos), Some(number), Some(stream)) = (word(), word(), word(), word()) else {
             return;
         };
         assert!(!self.forbidden.contains(&number), "{from} may not write {message:?}");
         let shares = party.filters.iter().any(|filter| filter.starts_with("$share"));
-        let tame = !party.wild && !shares && !self.parties[usize::from(from)].wild;
+        let tame = !party.wild && !shares && !self.parties[from as usize].wild;
         if tame && qos < 2 && !message.dup && !message.retain {
             // [MQTT-4.6.0-5] [MQTT-4.6.0-6]; copies for several subscriptions have one number.
-            let key = (from, message.topic.clone(), qos, message.qos);
+            let key = (stream, message.topic.clone(), qos, message.qos);
             let party = &mut self.parties[usize::from(who)];
             let before = party.last.insert(key, number).unwrap_or(0);
             assert!(before <= number, "client {who} got {message:?} behind number {before}");
