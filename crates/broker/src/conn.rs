@@ -29,7 +29,7 @@ pub enum ReadState {
     /// The turn's budget is spent: give the rest again in the next turn.
     Busy,
     /// The client has not taken twice `max_output_bytes` of answers, or the store has so much to make durable that
-    /// clients which wait for it must wait: give the rest again once output of this connection is written.
+    /// clients which wait for it must wait, or no room: give the rest again once output of this connection is written.
     Blocked,
     /// An answer is pending; what arrives meanwhile is kept, though the peer may be gone.
     Waiting,
@@ -94,6 +94,8 @@ pub(crate) struct Conn {
     pub(crate) dirty: bool,
     /// Something for it was held back, since its output had no room.
     pub(crate) starved: bool,
+    /// Its last packet waits until the store has room.
+    pub(crate) stalled: bool,
     /// Where it stands in authenticating again.
     pub(crate) reauth: Reauth,
     /// The session's index, once connected.
@@ -122,6 +124,7 @@ impl Conn {
             listener,
             dirty: false,
             starved: false,
+            stalled: false,
             reauth: Reauth::No,
             session: None,
             phase: Phase::Greeting,

@@ -85,7 +85,7 @@ impl<H: Host> Shard<H> {
     }
 
     /// Seconds that the session outlives its connection.
-    fn session_expiry(&self, entry: &Entry<'_>) -> u32 {
+    pub(crate) fn session_expiry(&self, entry: &Entry<'_>) -> u32 {
         let asked = match entry.connect.version {
             Version::V5 => session_expiry_property(entry),
             _ if entry.connect.clean_start => 0,

@@ -335,6 +335,7 @@ impl<H: Host> Shard<H> {
         if foreign && !self.settings.allow_session_transfer {
             return Err(Refusal::Code(reason::NOT_AUTHORIZED, "session belongs to another user"));
         }
+        self.may_be_promised(entry)?;
         self.take_over(entry.client_id, fx);
         if !self.host.reserve(Slot::Connection) {
             return Err(Refusal::Code(reason::SERVER_BUSY, "too many connections"));

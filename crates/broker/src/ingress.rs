@@ -79,6 +79,10 @@ impl<H: Host> Shard<H> {
             return Ok(());
         }
         let refused = self.refusal(index, &view);
+        if refused.is_none() && self.is_unkept(index, publish, &view) {
+            self.turn_down(conn, publish, version, fx);
+            return Ok(());
+        }
         self.note_received(index, publish, name, refused.is_some());
         // [MQTT-3.3.4-1] [MQTT3-3.3.4-1]
         match publish.packet_id {

@@ -41,6 +41,7 @@ mod host;
 mod id;
 mod ingress;
 mod interest;
+mod keeping;
 mod mail;
 mod mark;
 mod record;
@@ -65,6 +66,7 @@ pub use effects::{Answer, Effects, Question, Subject, Ticket};
 pub use home::Homes;
 pub use host::{Ended, Gate, Host, Note, NoteKind, Slot};
 pub use id::{ConnId, SessionId, SessionRef, ShardId};
+pub use keeping::Keeping;
 pub use mail::{Confirm, Mail, weight};
 pub use pondhawk_session::server::{
     Delivery, Message, MessageRef, Millis, Origin, OutboxLimits, Seq, Source, SubscriptionIds,

@@ -26,6 +26,18 @@ pub(crate) struct Routing {
     release: Option<Release>,
 }
 
+impl Routing {
+    /// True if a session that `is_here` says so of is among the recipients, or another shard is.
+    pub(crate) fn reaches(&self, here: ShardId, is_here: impl Fn(u32, &Subscription) -> bool) -> bool {
+        let member = |member: &Member| {
+            member.session.shard != here || is_here(member.session.id.index, &member.subscription)
+        };
+        self.remote != 0
+            || self.recipients.iter().any(|(session, subscription)| is_here(*session, subscription))
+            || self.members.iter().any(member)
+    }
+}
+
 impl<H: Host> Shard<H> {
     /// Finds the recipients of `topic`; true if there is any.
     pub(crate) fn route(&mut self, topic: &str) -> bool {

@@ -9,6 +9,7 @@ use crate::hold::Holds;
 use crate::home::Homes;
 use crate::host::{Ended, Host, Note};
 use crate::id::{ConnId, ShardId};
+use crate::keeping::Keeping;
 use crate::mail::Mail;
 use crate::replay::Replays;
 use crate::retained::Retained;
@@ -51,6 +52,7 @@ pub struct Shard<H: Host> {
     pub(crate) replays: Replays,
     pub(crate) pending: Arena<PendingSuback>,
     pub(crate) holds: Holds,
+    pub(crate) keeping: Keeping,
     /// Messages that this shard has sent under way.
     pub(crate) releases: u64,
     /// Restored parts that other shards do not know of yet.
@@ -92,6 +94,7 @@ impl<H: Host> Shard<H> {
             replays: Replays::default(),
             pending: Arena::new(),
             holds: Holds::default(),
+            keeping: Keeping::default(),
             releases: 0,
             restoring: 0,
             counters: Counters::default(),
@@ -147,6 +150,10 @@ impl<H: Host> Shard<H> {
                     self.budget -= 1;
                     if let Err(violation) = self.handle(conn, &frame, fx) {
                         self.punish(conn, violation, fx);
+                    }
+                    if self.is_stalled(conn) {
+                        used -= frame.len;
+                        break ReadState::Blocked;
                     }
                 }
                 Err(malformed) => self.punish(conn, Violation::Malformed(malformed), fx),
@@ -380,6 +387,7 @@ impl<H: Host> Shard<H> {
             Phase::Greeting | Phase::Exchanging(_) => Some(self.settings.max_connect_packet_size as usize),
             // A client that takes no answers is not listened to either: its answers must not pile up.
             Phase::Connected if !state.has_room(2 * self.settings.max_output_bytes) => None,
+            Phase::Connected if state.stalled => None,
             Phase::Connected if state.waiting > 0 && self.holds.are_full(&self.settings) => None,
             Phase::Connected => Some(self.settings.packet_max()),
             Phase::Asked(_) | Phase::Closing => None,

@@ -183,7 +183,7 @@ impl<H: Host> Shard<H> {
         if max > 0 && session.filters.len() >= max && !session.has_filter(filter) {
             return Some(reason::QUOTA_EXCEEDED);
         }
-        None
+        self.unkept_subscription(index)
     }
 
     /// [MQTT-3.8.4-3] [MQTT-3.8.4-4] [MQTT3-3.8.4-3]

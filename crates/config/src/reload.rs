@@ -5,7 +5,7 @@
 //! those that open listeners.
 
 use crate::directive::{Default as RowDefault, Directive, ReloadClass};
-use crate::model::{Access, Address, Config, Listener};
+use crate::model::{Access, Address, Config, Listener, Persistence};
 use crate::parse::access_of;
 use crate::record::{Owner, Place, Setting};
 use crate::table;
@@ -152,11 +152,24 @@ fn merged(old: &Config, new: &Config, kept: &BTreeSet<Key>) -> Config {
     config.user.clone_from(&old.user);
     config.pid_file.clone_from(&old.pid_file);
     config.threads = old.threads;
+    config.persistence = merged_persistence(&old.persistence, &new.persistence);
     config.plugins.clone_from(&old.plugins);
     config.local_only = old.local_only;
     config.listeners = old.listeners.iter().map(|listener| merged_listener(listener, new)).collect();
     config.settings = merged_settings(old, new, kept);
     config
+}
+
+/// The store stays the one that was opened.
+fn merged_persistence(old: &Persistence, new: &Persistence) -> Persistence {
+    Persistence {
+        autosave_interval: new.autosave_interval,
+        autosave_on_changes: new.autosave_on_changes,
+        on_failure: new.on_failure,
+        max_waiting_messages: new.max_waiting_messages,
+        max_waiting_bytes: new.max_waiting_bytes,
+        ..old.clone()
+    }
 }
 
 /// A running listener under a new configuration.

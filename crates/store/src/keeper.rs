@@ -3,9 +3,9 @@
 
 use crate::engine::Engine;
 use crate::{Clock, Log, State, StoreError, Turn};
-use pondhawk_broker::{Persist, ShardId, Ticket};
+use pondhawk_broker::{Keeping, Persist, ShardId, Ticket};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,8 +24,23 @@ pub enum Durability {
 
 /// Wakes a shard because its ticket has advanced.
 pub type Wake = Box<dyn Fn() + Send>;
-/// Is told when the store fills up, has room again, or fails.
+/// Is told when the store fills up, has room again, or fails. It is full from when its reserve is used up.
 pub type Told = Box<dyn FnMut(&State) + Send>;
+
+/// What the thread has done, and how the store is.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// How it fares, as it was told last.
+    pub state: State,
+    /// Syncs that succeeded.
+    pub syncs: u64,
+    /// How long the last of them took, with the writing before it.
+    pub last_sync: Duration,
+    /// Records that were handed over and are not durable.
+    pub waiting: u64,
+    /// Bytes on disk, with what is dead in them.
+    pub bytes: u64,
+}
 
 /// The thread.
 #[derive(Debug)]
@@ -51,12 +66,24 @@ struct Shared {
     more: Condvar,
     /// How far each shard is.
     tickets: Vec<AtomicU64>,
+    /// A [`Keeping`].
+    keeping: AtomicU8,
+    figures: Mutex<Figures>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     turns: Vec<Owned>,
     closed: bool,
+    /// Everything is to be synced now, whatever the interval.
+    hurried: bool,
+}
+
+/// What is there to be done.
+struct Work {
+    turns: Vec<Owned>,
+    closed: bool,
+    hurried: bool,
 }
 
 #[derive(Debug)]
@@ -68,6 +95,10 @@ struct Owned {
 }
 
 impl Shared {
+    fn figures(&self) -> MutexGuard<'_, Figures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // Nothing in here panics between two changes that belong together.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -97,6 +128,23 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// Whether the store keeps what it is given.
+    #[must_use]
+    pub fn keeping(&self) -> Keeping {
+        match self.shared.keeping.load(Ordering::Acquire) {
+            FULL => Keeping::Full,
+            FAILED => Keeping::Failed,
+            _ => Keeping::Works,
+        }
+    }
+}
+
+/// What [`Keeping`] is in a number.
+const WORKS: u8 = 0;
+const FULL: u8 = 1;
+const FAILED: u8 = 2;
+
 impl<E: Engine + 'static> Keeper<E> {
     /// Starts the thread, with a desk for each shard.
     ///
@@ -110,7 +158,20 @@ impl<E: Engine + 'static> Keeper<E> {
     ) -> io::Result<(Self, Vec<Desk>)> {
         let tickets: Vec<_> = wakes.iter().map(|_| AtomicU64::new(0)).collect();
         let shards = wakes.len();
-        let shared = Arc::new(Shared { queue: Mutex::default(), more: Condvar::new(), tickets });
+        let figures = Figures {
+            state: State::Open,
+            syncs: 0,
+            last_sync: Duration::ZERO,
+            waiting: 0,
+            bytes: log.space().map_or(0, |space| space.used),
+        };
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            more: Condvar::new(),
+            tickets,
+            keeping: AtomicU8::new(WORKS),
+            figures: Mutex::new(figures),
+        });
         let desk = |shard: usize| Desk {
             shared: shared.clone(),
             shard: ShardId(shard as u8),
@@ -127,9 +188,25 @@ impl<E: Engine + 'static> Keeper<E> {
             told,
             state: State::Open,
             synced: Instant::now(),
+            unsynced: 0,
         };
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run())?;
         Ok((Keeper { shared, thread }, desks))
+    }
+
+    /// What has been done and how the store is.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let handed: usize = self.shared.queue().turns.iter().map(|turn| turn.records.len()).sum();
+        let mut figures = self.shared.figures().clone();
+        figures.waiting += handed as u64;
+        figures
+    }
+
+    /// Has everything that was handed over synced at once, if there is room.
+    pub fn hurry(&self) {
+        self.shared.queue().hurried = true;
+        self.shared.more.notify_one();
     }
 
     /// True if the thread has ended, which it does on its own by a fault only.
@@ -157,19 +234,23 @@ struct Worker<E> {
     /// What was told last.
     state: State,
     synced: Instant,
+    /// Records that the log has and that are not durable.
+    unsynced: u64,
 }
 
 impl<E: Engine> Worker<E> {
     fn run(mut self) -> Log<E> {
+        self.tell();
         loop {
-            let (turns, closed) = self.next();
+            let Work { turns, closed, hurried } = self.next();
             for turn in &turns {
                 let Owned { shard, ticket, clock, records } = turn;
+                self.unsynced += records.len() as u64;
                 let turn = Turn { shard: *shard, ticket: *ticket, clock: *clock, records };
                 // A poisoned log takes nothing any more, and nothing is promised.
                 let _refused = self.log.append(&turn);
             }
-            let kept = self.keep(closed);
+            let kept = self.keep(closed || hurried);
             self.tell();
             if closed && (kept.is_err() || !self.log.has_work()) {
                 return self.log;
@@ -178,9 +259,9 @@ impl<E: Engine> Worker<E> {
     }
 
     /// Waits until there is something to do, and takes it.
-    fn next(&self) -> (Vec<Owned>, bool) {
+    fn next(&self) -> Work {
         let mut queue = self.shared.queue();
-        while queue.turns.is_empty() && !queue.closed {
+        while queue.turns.is_empty() && !queue.closed && !queue.hurried {
             queue = match self.pause() {
                 None => self.shared.more.wait(queue).unwrap_or_else(PoisonError::into_inner),
                 Some(Duration::ZERO) => break,
@@ -188,13 +269,14 @@ impl<E: Engine> Worker<E> {
                     let (queue, waited) =
                         self.shared.more.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner);
                     if waited.timed_out() {
-                        return (Vec::new(), queue.closed);
+                        return Work { turns: Vec::new(), closed: queue.closed, hurried: false };
                     }
                     queue
                 }
             };
         }
-        (std::mem::take(&mut queue.turns), queue.closed)
+        let hurried = std::mem::take(&mut queue.hurried);
+        Work { turns: std::mem::take(&mut queue.turns), closed: queue.closed, hurried }
     }
 
     /// How long to wait for the next turn; `None`: until it comes.
@@ -202,6 +284,8 @@ impl<E: Engine> Worker<E> {
         match (self.log.state(), self.durability) {
             (State::Poisoned(_), _) => None,
             (State::Full, _) => Some(FULL_PAUSE),
+            // Its reserve is used up.
+            (State::Open, _) if !self.log.has_work() && self.state == State::Full => Some(FULL_PAUSE),
             (State::Open, _) if !self.log.has_work() => None,
             (State::Open, Durability::Group) => Some(Duration::ZERO),
             (State::Open, Durability::Interval(interval)) => {
@@ -210,23 +294,52 @@ impl<E: Engine> Worker<E> {
         }
     }
 
-    fn keep(&mut self, closed: bool) -> Result<(), StoreError> {
+    fn keep(&mut self, now: bool) -> Result<(), StoreError> {
         let due = match self.durability {
             Durability::Group => true,
-            Durability::Interval(interval) => closed || self.synced.elapsed() >= interval,
+            Durability::Interval(interval) => now || self.synced.elapsed() >= interval,
         };
         if !due {
             return self.log.write();
         }
+        let begun = Instant::now();
+        let has_work = self.log.has_work();
         let kept = self.log.commit();
         self.synced = Instant::now();
+        if kept.is_ok() && has_work {
+            self.unsynced = 0;
+            let mut figures = self.shared.figures();
+            figures.syncs += 1;
+            figures.last_sync = self.synced.duration_since(begun);
+            figures.bytes = self.log.space().map_or(figures.bytes, |space| space.used);
+        }
         kept
     }
 
+    /// How the store fares, as those who give it something must know it.
+    fn fares(&mut self) -> State {
+        let state = self.log.state().clone();
+        if state == State::Open && !self.log.keep_reserve() { State::Full } else { state }
+    }
+
     fn tell(&mut self) {
-        if self.state != *self.log.state() {
-            self.state = self.log.state().clone();
-            (self.told)(&self.state);
+        let state = self.fares();
+        let changed = self.state != state;
+        if changed {
+            let keeping = match state {
+                State::Open => WORKS,
+                State::Full => FULL,
+                State::Poisoned(_) => FAILED,
+            };
+            self.shared.keeping.store(keeping, Ordering::Release);
+            (self.told)(&state);
+            self.state = state.clone();
+        }
+        self.shared.figures().waiting = self.unsynced;
+        if changed {
+            self.shared.figures().state = state;
+            // They must know before they take the next message.
+            self.wakes.iter().for_each(|wake| wake());
         }
         for (shard, (ticket, wake)) in self.shared.tickets.iter().zip(&self.wakes).enumerate() {
             let durable = self.log.durable(ShardId(shard as u8)).0;

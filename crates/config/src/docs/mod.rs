@@ -30,8 +30,9 @@ const SYNTAX: [&str; 6] = [
 ];
 
 /// Environment variables and their meaning.
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("MOSQUITTO_PERSISTENCE_LOCATION", "Overrides `persistence_location`."),
+    ("XDG_STATE_HOME", "Where the store is without a configuration, in `pondhawk`; else `~/.local/state`."),
     ("MOSQUITTO_UNSAFE_ALLOW_SYMLINKS", "Lets password, ACL and key files be symbolic links."),
     ("PUID, PGID", "User and group id to change to when started as root, instead of `user`."),
     ("UMASK_SET", "The file mode creation mask, in octal."),

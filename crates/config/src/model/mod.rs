@@ -20,5 +20,5 @@ pub use logging::{LogDestinations, LogTypes, Logging};
 pub use plugin::{Plugin, PluginScope};
 pub use secret::Secret;
 pub use security::{Access, Security};
-pub use settings::{Config, Durability, Environment, Limits, MqttOptions, Persistence, Threads};
+pub use settings::{Config, Durability, Environment, Limits, MqttOptions, OnFailure, Persistence, Threads};
 pub use tls::{KeyForm, ListenerTls};

@@ -141,6 +141,23 @@ pub struct Persistence {
     pub autosave_on_changes: bool,
     /// What an acknowledgement promises.
     pub durability: Durability,
+    /// What to do once the store has failed.
+    pub on_failure: OnFailure,
+    /// Acknowledgements of one shard that may wait for the disk.
+    pub max_waiting_messages: Option<usize>,
+    /// The same in bytes of messages.
+    pub max_waiting_bytes: Option<usize>,
+    /// Nobody asked for it: without a configuration the broker stores what it can, where the user's state is.
+    pub by_default: bool,
+}
+
+/// What to do once the store has failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Refuse what would have to be stored.
+    Refuse,
+    /// End the process.
+    Exit,
 }
 
 /// What has happened to a message when its acknowledgement leaves.

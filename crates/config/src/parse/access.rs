@@ -3,7 +3,7 @@
 use super::{Args, Draft};
 use crate::directive::Scope;
 use crate::error::Fault;
-use crate::model::Durability;
+use crate::model::{Durability, OnFailure};
 use crate::value;
 use std::time::Duration;
 
@@ -46,6 +46,16 @@ pub(crate) fn durability(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault
             let fault = Fault::invalid(args.name, words.join(" "));
             return Err(fault.hint("the value is 'group', 'interval MILLISECONDS' or 'none'"));
         }
+    };
+    Ok(())
+}
+
+/// `persistence_on_failure refuse|exit`.
+pub(crate) fn on_failure(draft: &mut Draft, args: &Args<'_>) -> Result<(), Fault> {
+    draft.config.persistence.on_failure = match args.word()? {
+        "refuse" => OnFailure::Refuse,
+        "exit" => OnFailure::Exit,
+        word => return Err(Fault::invalid(args.name, word).hint("the value is 'refuse' or 'exit'")),
     };
     Ok(())
 }

@@ -28,6 +28,10 @@ pub(super) fn finish(mut draft: Draft, args: &BrokerArgs, host: &dyn Host) -> Re
     let mut config = draft.config;
     config.listeners = listeners.into_iter().map(|listener| resolve(listener, &config)).collect();
     config.environment = environment(host)?;
+    if is_bare(args) {
+        config.persistence.enabled = true;
+        config.persistence.by_default = true;
+    }
     if let Some(location) = host.variable("MOSQUITTO_PERSISTENCE_LOCATION") {
         config.persistence.location = Some(location.into());
     }
@@ -96,11 +100,16 @@ impl Draft {
         let mut listeners: Vec<_> =
             ports.iter().flat_map(|port| LOOPBACK.map(|host| local(host, *port, Protocol::Mqtt))).collect();
         // Whoever names a file or ports says what to open; without either, browsers are served as well.
-        if args.config_file.is_none() && args.ports.is_empty() {
+        if is_bare(args) {
             listeners.extend(LOOPBACK.map(|host| local(host, WEBSOCKETS_PORT, Protocol::Websockets)));
         }
         listeners
     }
+}
+
+/// Whether the command line leaves everything to the broker.
+fn is_bare(args: &BrokerArgs) -> bool {
+    args.config_file.is_none() && args.ports.is_empty()
 }
 
 /// A listener with what holds for its clients.

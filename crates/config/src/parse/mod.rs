@@ -15,7 +15,7 @@ pub(crate) mod plugin;
 mod reader;
 mod suggest;
 
-pub(crate) use access::{durability, per_listener_settings, refuse_subscribe};
+pub(crate) use access::{durability, on_failure, per_listener_settings, refuse_subscribe};
 pub(crate) use args::Args;
 pub(crate) use draft::{Draft, ListenerDraft};
 pub(crate) use finish::{MQTT_PORT, access_of};

@@ -210,7 +210,8 @@ fn pondhawks_own_directives() {
          max_user_properties 1\nmax_topic_levels 10\nmax_retained_messages 11\nmax_retained_bytes 12\n\
          allow_session_transfer true\nrefuse_subscribe #\nrefuse_subscribe a/#\nrefuse_subscribe #\n\
          authentication_threads 2\npersistence_durability interval 250\n\
-         login_failure_limit 0\nlogin_backoff_max 90\n",
+         login_failure_limit 0\nlogin_backoff_max 90\n\
+         persistence_on_failure exit\nmax_waiting_messages 0\nmax_waiting_bytes 500\n",
     );
     assert_eq!(config.threads, Threads { shards: Some(3), authentication: 2 });
     let limits = &config.limits;
@@ -224,6 +225,22 @@ fn pondhawks_own_directives() {
     assert!(config.mqtt.allow_session_transfer);
     assert_eq!(config.mqtt.refuse_subscribe, ["#", "a/#"]);
     assert_eq!(config.persistence.durability, Durability::Interval(Duration::from_millis(250)));
+    assert_eq!(config.persistence.on_failure, OnFailure::Exit);
+    let waiting = (config.persistence.max_waiting_messages, config.persistence.max_waiting_bytes);
+    assert_eq!(waiting, (None, Some(500)));
+}
+
+#[test]
+fn a_store_is_kept_without_a_configuration_and_asked_for_with_one() {
+    let persistence = |args: &BrokerArgs| {
+        let persistence = load(args, &EmptyHost).unwrap().persistence;
+        (persistence.enabled, persistence.by_default)
+    };
+    assert_eq!(persistence(&BrokerArgs::default()), (true, true));
+    assert_eq!(persistence(&BrokerArgs { verbose: true, ..BrokerArgs::default() }), (true, true));
+    assert_eq!(persistence(&BrokerArgs { ports: vec![1884], ..BrokerArgs::default() }), (false, false));
+    assert!(!read("listener 1\n").persistence.enabled);
+    assert!(!read("persistence true\n").persistence.by_default);
 }
 
 #[test]
@@ -248,6 +265,7 @@ fn defaults_are_mosquittos() {
     assert!(!config.mqtt.allow_session_transfer);
     assert!(!config.persistence.enabled);
     assert_eq!(config.persistence.autosave_interval, 1800);
+    assert_eq!(config.persistence.on_failure, OnFailure::Refuse);
     assert_eq!(config.threads, Threads { shards: None, authentication: 1 });
     let listener = Listener::default();
     assert_eq!(listener.address, Address::Tcp { host: None, port: 1883 });

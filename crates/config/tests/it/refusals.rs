@@ -194,6 +194,7 @@ fn limits_and_behaviour() {
     check("authentication_threads 0", "Invalid 'authentication_threads' value (0).");
     check("persistence_durability sometimes", "Invalid 'persistence_durability' value (sometimes).");
     check("persistence_durability interval 0", "Invalid 'persistence_durability' value (0).");
+    check("persistence_on_failure panic", "Invalid 'persistence_on_failure' value (panic).");
     check("persistence_durability interval x", "'persistence_durability' value not a number.");
 }
 

@@ -43,7 +43,10 @@ impl DiskEngine {
     /// [`StoreError::Corrupt`], or what the disk says.
     pub fn open(medium: Arc<dyn Medium>) -> Result<Self, StoreError> {
         let file = Watched::new(medium);
-        let database = open_database(&file)?;
+        let database = match open_database(&file) {
+            Err(StoreError::Full) if file.medium().spend_reserve() => open_database(&file)?,
+            opened => opened?,
+        };
         Ok(DiskEngine { file, database: Some(database), unsynced: Batch::new(), refused: None })
     }
 
@@ -69,6 +72,13 @@ impl DiskEngine {
             }
         }
         transaction.commit()?;
+        Ok(())
+    }
+
+    fn try_sync(&mut self) -> Result<(), StoreError> {
+        self.commit().map_err(|error| self.failed(error))?;
+        self.unsynced = Batch::new();
+        self.refused = None;
         Ok(())
     }
 
@@ -129,13 +139,12 @@ impl Engine for DiskEngine {
         if self.unsynced.is_empty() {
             return Ok(());
         }
-        match self.commit() {
-            Ok(()) => {
-                self.unsynced = Batch::new();
-                self.refused = None;
-                Ok(())
+        match self.try_sync() {
+            Err(StoreError::Full) if self.file.medium().spend_reserve() => {
+                self.reopen()?;
+                self.try_sync()
             }
-            Err(error) => Err(self.failed(error)),
+            synced => synced,
         }
     }
 
@@ -199,6 +208,10 @@ impl Engine for DiskEngine {
             Ok(_) => Ok(()),
             Err(error) => Err(self.failed(error.into())),
         }
+    }
+
+    fn keep_reserve(&mut self) -> bool {
+        self.refused.is_none() && self.file.medium().keep_reserve()
     }
 }
 

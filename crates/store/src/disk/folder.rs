@@ -1,6 +1,7 @@
 //! The folder of a store: who may see it, who has it open, and which version wrote it.
 
 use super::medium::Medium;
+use super::reserve::Reserve;
 use crate::format::VERSION;
 use crate::{Lost, StoreError};
 use std::fmt::Write as _;
@@ -162,7 +163,7 @@ impl Folder {
         let file = file.map_err(written)?;
         // The file may have been made by hand, or by a copy.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(written)?;
-        Ok(Arc::new(Locked { file, _lock: self.lock.clone() }))
+        Ok(Arc::new(Locked { file, reserve: Reserve::new(&self.path), _lock: self.lock.clone() }))
     }
 
     /// Makes names durable.
@@ -175,6 +176,7 @@ impl Folder {
 #[derive(Debug)]
 struct Locked {
     file: File,
+    reserve: Reserve,
     _lock: Arc<File>,
 }
 
@@ -201,6 +203,14 @@ impl Medium for Locked {
 
     fn free(&self) -> io::Result<u64> {
         self.file.free()
+    }
+
+    fn spend_reserve(&self) -> bool {
+        self.reserve.spend()
+    }
+
+    fn keep_reserve(&self) -> bool {
+        self.reserve.keep(|| self.file.free())
     }
 }
 

@@ -28,6 +28,14 @@ pub trait Medium: Debug + Send + Sync + 'static {
     fn sync(&self) -> io::Result<()>;
     /// Bytes that there is still room for.
     fn free(&self) -> io::Result<u64>;
+    /// Gives room back that is kept in reserve; true if there was some.
+    fn spend_reserve(&self) -> bool {
+        false
+    }
+    /// Keeps room in reserve, if there is any: false if there is none.
+    fn keep_reserve(&self) -> bool {
+        true
+    }
 }
 
 impl Medium for File {

@@ -9,6 +9,7 @@ mod engine;
 mod folder;
 mod image;
 mod medium;
+mod reserve;
 
 pub use check::{Checked, check};
 pub use engine::DiskEngine;

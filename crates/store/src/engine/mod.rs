@@ -61,6 +61,12 @@ pub trait Engine: Send {
     /// # Errors
     /// [`StoreError::Full`], or what the disk says.
     fn compact(&mut self) -> Result<(), StoreError>;
+
+    /// Keeps room in reserve, in which what is small finds a place when there is none elsewhere. False if it has been
+    /// used up: nothing large should come until it is there again.
+    fn keep_reserve(&mut self) -> bool {
+        true
+    }
 }
 
 /// Bytes on disk.
@@ -95,5 +101,9 @@ impl<E: Engine + ?Sized> Engine for Box<E> {
 
     fn compact(&mut self) -> Result<(), StoreError> {
         (**self).compact()
+    }
+
+    fn keep_reserve(&mut self) -> bool {
+        (**self).keep_reserve()
     }
 }

@@ -116,7 +116,8 @@ impl<E: Engine> Log<E> {
         self.refuse_poisoned()?;
         Encoder::turn(&mut self.index, &mut self.filling.batch, turn.clock, turn.records);
         self.filling.tickets.insert(turn.shard, turn.ticket);
-        if self.filling.batch.bytes() >= BATCH_BYTES {
+        // Without room, batches do not leave: in one, what comes later replaces what came before.
+        if self.filling.batch.bytes() >= BATCH_BYTES && self.state == State::Open {
             self.close_batch();
         }
         Ok(())
@@ -239,6 +240,11 @@ impl<E: Engine> Log<E> {
     /// The engine's.
     pub fn space(&self) -> Result<Space, StoreError> {
         self.engine.space()
+    }
+
+    /// Keeps room in reserve; false if there is none, so that nothing large should come.
+    pub fn keep_reserve(&mut self) -> bool {
+        self.state == State::Open && self.engine.keep_reserve()
     }
 
     /// The engine, for looking at.
