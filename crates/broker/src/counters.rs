@@ -35,6 +35,8 @@ pub struct Counters {
     pub queued_bytes: u64,
     /// Bytes of QoS 2 messages that wait for their PUBREL now.
     pub inbox_bytes: u64,
+    /// Messages that the store keeps now: retained, queued, in flight, and before their PUBREL.
+    pub kept: u64,
     /// Nodes of the subscription trie now.
     pub trie_nodes: u64,
     /// SUBACKs, acknowledgements and searches for retained messages that wait for something now.
@@ -71,6 +73,7 @@ impl Counters {
         self.queued += other.queued;
         self.queued_bytes += other.queued_bytes;
         self.inbox_bytes += other.inbox_bytes;
+        self.kept += other.kept;
         self.trie_nodes += other.trie_nodes;
         self.waiting += other.waiting;
     }

@@ -35,6 +35,9 @@ impl<H: Host> Shard<H> {
 
     /// The last subscriber of `filter` is gone from this shard.
     pub(crate) fn withdraw_interest(&mut self, filter: &str, fx: &mut Effects) {
+        if let Some(entry) = self.trie.find(filter) {
+            entry.kept = false;
+        }
         self.trie.prune(filter);
         self.tell_all(filter, (false, None), fx);
     }
@@ -43,9 +46,10 @@ impl<H: Host> Shard<H> {
         if self.homes.shards <= 1 {
             return;
         }
+        let kept = self.trie.find(filter).is_some_and(|entry| entry.kept);
         let filter: Arc<str> = filter.into();
         for shard in (0..self.homes.shards).map(ShardId).filter(|shard| *shard != self.id) {
-            let mail = Mail::Interest { filter: filter.clone(), shard: self.id, add, token };
+            let mail = Mail::Interest { filter: filter.clone(), shard: self.id, add, kept, token };
             fx.mail.push((shard, mail));
         }
     }
@@ -53,14 +57,14 @@ impl<H: Host> Shard<H> {
     /// Another shard announced or withdrew an interest.
     pub(crate) fn mailed_interest(
         &mut self,
-        (filter, shard, add): (&Arc<str>, ShardId, bool),
+        (filter, shard, (add, kept)): (&Arc<str>, ShardId, (bool, bool)),
         token: Option<u32>,
         fx: &mut Effects,
     ) {
         if add {
-            self.trie.entry(filter).set_remote(shard, true);
+            self.trie.entry(filter).set_remote(shard, true, kept);
         } else if let Some(entry) = self.trie.find(filter) {
-            entry.set_remote(shard, false);
+            entry.set_remote(shard, false, false);
             self.trie.prune(filter);
         }
         if let Some(token) = token {

@@ -63,8 +63,8 @@ impl<H: Host> Shard<H> {
         self.leaves_records(view)
     }
 
-    /// True if the message makes records, as far as it can be told from here: whether those of other shards who want it
-    /// are kept is not known.
+    /// True if the message makes records, as far as it can be told from here: of a shared group on other shards it is not
+    /// known whether the member that gets it is kept.
     fn leaves_records(&mut self, view: &MessageRef<'_>) -> bool {
         self.route(view.topic);
         let is_kept = |index: u32| self.sessions.get(index).is_some_and(|session| session.is_recorded());
@@ -76,7 +76,13 @@ impl<H: Host> Shard<H> {
 
     /// The message is not taken. MQTT 5.0 has a code for that; a client of an earlier version gets no acknowledgement and
     /// is not listened to until there is room. Nor is one that repeats a message, which may have been taken before.
-    pub(crate) fn turn_down(&mut self, conn: ConnId, publish: &Publish<'_>, version: Version, fx: &mut Effects) {
+    pub(crate) fn turn_down(
+        &mut self,
+        conn: ConnId,
+        publish: &Publish<'_>,
+        version: Version,
+        fx: &mut Effects,
+    ) {
         let Some(id) = publish.packet_id else { return };
         let qos1 = publish.qos == Qos::AtLeastOnce;
         let packet_type = if qos1 { PacketType::Puback } else { PacketType::Pubrec };

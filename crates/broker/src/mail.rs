@@ -36,6 +36,8 @@ pub enum Mail {
         shard: ShardId,
         /// Now has, or no longer.
         add: bool,
+        /// Sessions that are kept may be among those who are.
+        kept: bool,
         /// The sender's token to return in [`Mail::Done`].
         token: Option<u32>,
     },

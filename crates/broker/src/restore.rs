@@ -142,7 +142,8 @@ impl Restored {
 }
 
 impl<H: Host> Shard<H> {
-    /// Takes over what the last process left to this shard, of [`Restored::split`]. Then letters go between the
+    /// Takes over what the last process left to this shard, of [`Restored::split`]. What goes out of it rests on the
+    /// ticket that `fx` has. Then letters go between the
     /// shards until [`is_restored`](Self::is_restored) of all; only then may a client be let in.
     pub fn restore(&mut self, now: Millis, part: Restored, fx: &mut Effects) {
         self.now = now;
@@ -194,6 +195,7 @@ impl<H: Host> Shard<H> {
             stored: true,
             absent: true,
             placed,
+            rests_on: fx.ticket,
             ..Session::new((client_id.clone(), kept.listener), identity)
         };
         let (index, _) = self.sessions.insert(session);

@@ -64,6 +64,13 @@ impl Retained {
         self.by_topic.len()
     }
 
+    /// Those of the broker itself, which end with it.
+    pub(crate) fn len_of_system(&self) -> usize {
+        // Between these two stands what begins with "$SYS/".
+        let bounds = (Bound::Included("$SYS/"), Bound::Excluded("$SYS0"));
+        self.by_topic.range::<str, _>(bounds).count()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -193,6 +200,7 @@ mod tests {
             retained.set(message(topic, NEVER));
         }
         let count = |filter| all(&retained, filter).len();
+        assert_eq!(retained.len_of_system(), 1);
         assert_eq!(
             (count("#"), count("a/#"), count("+"), count("+/+"), count("a/b"), count("$SYS/#")),
             (6, 3, 3, 2, 1, 1)

@@ -22,17 +22,19 @@ pub(crate) struct Routing {
     /// The groups that picked them, while the message is to be recorded.
     groups: Vec<Arc<str>>,
     remote: u64,
+    /// Those shards that may have to keep the message.
+    remote_kept: u64,
     /// The message is under way by a record.
     release: Option<Release>,
 }
 
 impl Routing {
-    /// True if a session that `is_here` says so of is among the recipients, or another shard is.
+    /// True if a session that `is_here` says so of is among the recipients, or another shard may have such a one.
     pub(crate) fn reaches(&self, here: ShardId, is_here: impl Fn(u32, &Subscription) -> bool) -> bool {
         let member = |member: &Member| {
             member.session.shard != here || is_here(member.session.id.index, &member.subscription)
         };
-        self.remote != 0
+        self.remote_kept != 0
             || self.recipients.iter().any(|(session, subscription)| is_here(*session, subscription))
             || self.members.iter().any(member)
     }
@@ -51,6 +53,7 @@ impl<H: Host> Shard<H> {
         routing.members.clear();
         routing.groups.clear();
         routing.remote = 0;
+        routing.remote_kept = 0;
         routing.release = None;
         self.trie.for_each_match(topic, |entry| {
             let subscribers = entry.subscribers.iter();
@@ -67,6 +70,7 @@ impl<H: Host> Shard<H> {
                 }
             }
             routing.remote |= entry.remote;
+            routing.remote_kept |= entry.remote_kept;
         });
         !routing.recipients.is_empty() || !routing.members.is_empty() || routing.remote != 0
     }

@@ -53,10 +53,10 @@ pub struct Settings {
     pub max_retained_bytes: usize,
     /// Bytes that a client may hold in QoS 2 messages between PUBLISH and PUBREL.
     pub max_inbox_bytes: usize,
-    /// Acknowledgements of one shard that may wait for the store: from then on no more is read from clients that
+    /// `max_waiting_messages`: acknowledgements of one shard that may wait for the store: from then on no more is read from clients that
     /// wait for one.
     pub max_waiting_messages: usize,
-    /// Bytes of messages whose acknowledgements may wait for the store, likewise.
+    /// `max_waiting_bytes`: bytes of messages whose acknowledgements may wait for the store, likewise.
     pub max_waiting_bytes: usize,
     /// `allow_session_transfer`: a session may be taken by another user name.
     pub allow_session_transfer: bool,

@@ -205,8 +205,8 @@ impl<H: Host> Shard<H> {
             Mail::Publish { message, deliver, retain, confirm, release } => {
                 self.mailed_publish((&message, deliver, retain), (confirm, release), fx);
             }
-            Mail::Interest { filter, shard, add, token } => {
-                self.mailed_interest((&filter, shard, add), token, fx)
+            Mail::Interest { filter, shard, add, kept, token } => {
+                self.mailed_interest((&filter, shard, (add, kept)), token, fx)
             }
             Mail::Confirmed { token } => self.release_hold(token, fx),
             Mail::Done { token } => self.suback_step(token, fx),
@@ -349,6 +349,9 @@ impl<H: Host> Shard<H> {
         counters.sessions = self.sessions.len() as u64;
         counters.retained = self.retained.len() as u64;
         counters.retained_bytes = self.retained.bytes() as u64;
+        if self.settings.persistent {
+            counters.kept = (self.retained.len() - self.retained.len_of_system()) as u64;
+        }
         counters.trie_nodes = self.trie.node_count() as u64;
         counters.waiting = (self.pending.len() + self.holds.len() + self.replays.len()) as u64;
         for (_, session) in self.sessions.iter_mut() {
@@ -356,6 +359,11 @@ impl<H: Host> Shard<H> {
             counters.queued += (session.outbox.inflight_len() + session.outbox.queue_len()) as u64;
             counters.queued_bytes += session.outbox.bytes() as u64;
             counters.inbox_bytes += session.inbox.bytes() as u64;
+            if session.is_recorded() {
+                let messages =
+                    session.outbox.inflight_len() + session.outbox.queue_len() + session.inbox.len();
+                counters.kept += messages as u64;
+            }
         }
         counters
     }

@@ -112,6 +112,8 @@ impl<H: Host> Shard<H> {
         };
         let entry = self.trie.entry(filter);
         let (known, announced) = (entry.has_interest(), entry.announced);
+        // Which of its members are kept is not asked.
+        let more = entry.keep(self.settings.persistent);
         let at = entry.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
             entry.groups.push(Group {
                 name: name.into(),
@@ -127,7 +129,7 @@ impl<H: Host> Shard<H> {
             Some(old) => *old = member,
             None => members.push(member),
         }
-        if !known || !self.is_announced(announced) {
+        if !known || more || !self.is_announced(announced) {
             self.announce_interest(filter, Some(token), fx);
         }
     }

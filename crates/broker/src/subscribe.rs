@@ -194,8 +194,10 @@ impl<H: Host> Shard<H> {
         token: u32,
         fx: &mut Effects,
     ) -> bool {
+        let kept = self.sessions.get(index).is_some_and(|session| session.is_recorded());
         let entry = self.trie.entry(filter);
         let (known, announced) = (entry.has_interest(), entry.announced);
+        let more = entry.keep(kept);
         let new = entry.subscribe(index, subscription);
         if new {
             self.counters.subscriptions += 1;
@@ -204,7 +206,7 @@ impl<H: Host> Shard<H> {
             }
         }
         // The one that came first may still wait for the other shards. This one must then too.
-        if !known || !self.is_announced(announced) {
+        if !known || more || !self.is_announced(announced) {
             self.announce_interest(filter, Some(token), fx);
         }
         new

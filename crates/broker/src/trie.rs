@@ -60,6 +60,10 @@ pub(crate) struct Entry {
     pub(crate) groups: Vec<Group>,
     /// Shards that announced an interest, a bit each.
     pub(crate) remote: u64,
+    /// Those of them whose sessions may be such as are kept.
+    pub(crate) remote_kept: u64,
+    /// A session that is kept has subscribed here, or a group's member may be one.
+    pub(crate) kept: bool,
     /// Place and generation of what waited last for the others to take note of this shard's interest.
     pub(crate) announced: (u32, u32),
 }
@@ -99,13 +103,19 @@ impl Entry {
         found.map(|at| self.subscribers.remove(at)).is_ok()
     }
 
-    pub(crate) fn set_remote(&mut self, shard: ShardId, interested: bool) {
+    /// Another shard has an interest or no longer has; `kept` if sessions that are kept may have it.
+    pub(crate) fn set_remote(&mut self, shard: ShardId, interested: bool, kept: bool) {
         let bit = 1u64 << shard.0;
-        if interested {
-            self.remote |= bit;
-        } else {
-            self.remote &= !bit;
-        }
+        let set = |bits: u64, is_set: bool| if is_set { bits | bit } else { bits & !bit };
+        self.remote = set(self.remote, interested);
+        self.remote_kept = set(self.remote_kept, interested && kept);
+    }
+
+    /// Notes that a session that is kept may have the interest; true if that is new.
+    pub(crate) fn keep(&mut self, kept: bool) -> bool {
+        let new = kept && !self.kept;
+        self.kept |= kept;
+        new
     }
 }
 

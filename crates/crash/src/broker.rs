@@ -66,6 +66,7 @@ impl Broker {
         // It dies with us, also when we are killed.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).args(tracer).arg(&self.program);
+        command.env("XDG_STATE_HOME", &self.state);
         command.arg("-c").arg(&self.config).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
         Ok(Running { child, port, log: self.log.clone(), log_from, started: Instant::now() })

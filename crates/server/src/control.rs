@@ -4,14 +4,15 @@
 use crate::access::{EXIT_AUTH, Rules, Slots};
 use crate::authenticator::Authenticator;
 use crate::boot::Shards;
-use crate::durable::{self, StoreThread};
+use crate::durable::StoreThread;
 use crate::logging::{Class, Log};
 use crate::process::{self, PidFile, Signal, Signals};
 use crate::pump::{self, Report};
 use crate::run::{PROGRAM, StartError, VERSION, exit, load_config};
 use crate::sys::{Figures, SysTree};
 use crate::translate;
-use pondhawk_config::{BrokerArgs, Config, reload_diff};
+use pondhawk_config::{BrokerArgs, Config, OnFailure, reload_diff};
+use pondhawk_store::State;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -93,6 +94,11 @@ impl Control {
                 );
                 return Err(StartError::new(exit::FAILED, error, None));
             }
+            if self.must_end_with_its_store() {
+                let error =
+                    "Error: The store has failed, and the broker ends as persistence_on_failure says.";
+                return Err(StartError::new(exit::FAILED, error, None));
+            }
             self.do_due(Instant::now());
         }
     }
@@ -106,10 +112,16 @@ impl Control {
         ended.then_some("the store's thread")
     }
 
+    fn must_end_with_its_store(&self) -> bool {
+        let ends = self.running.config.persistence.on_failure == OnFailure::Exit;
+        let state = self.running.store.as_ref().filter(|_| ends).map(|store| store.figures().state);
+        matches!(state, Some(State::Poisoned(_)))
+    }
+
     fn stop(self) -> Result<(), StartError> {
         let stopped = self.shards.stop();
         // Behind the shards: what they did last is kept too.
-        let kept = self.running.store.is_none_or(|store| store.close().is_some());
+        let kept = self.running.store.is_none_or(StoreThread::close);
         if stopped && kept {
             return Ok(());
         }
@@ -126,7 +138,8 @@ impl Control {
                 }
             }
             Signal::Save => {
-                let text = durable::save_text(&self.running.config);
+                let nothing = "Nothing to save: persistence is off.";
+                let text = self.running.store.as_ref().map_or(nothing, StoreThread::save);
                 self.running.log.write(Class::Information, text);
             }
             Signal::DumpTree => self.dump_tree(),
@@ -211,6 +224,9 @@ impl Control {
         self.shards.tell(|| pump::Control::Report(to.clone()));
         let mut figures = Figures::new(self.started.elapsed(), process::resident_bytes());
         figures.set_logins(self.running.authenticator.login_counts());
+        if let Some(store) = &self.running.store {
+            figures.set_store(store.durability_text(), store.figures());
+        }
         for _ in 0..self.running.shard_count {
             figures.add(&from.recv_timeout(REPORT_PATIENCE).ok()?);
         }

@@ -3,13 +3,15 @@
 
 use crate::access::ShardHost;
 use crate::logging::{Class, Log};
-use crate::pump::Store;
+use crate::pump::{Legacy, Store};
 use crate::run::{StartError, exit};
 use crate::takeover;
-use pondhawk_broker::{Homes, Persist, Restart, Restored, Settings, ShardId, Ticket};
+use pondhawk_broker::{Homes, Keeping, Persist, Restart, Restored, Settings, ShardId, Ticket};
 use pondhawk_config::{Config, Durability};
 use pondhawk_store::disk::{self, DiskEngine, Opened};
-use pondhawk_store::{Clock, Desk, Keeper, Recovered, State, StoreError, Turn, Wake};
+use pondhawk_store::{
+    Clock, Desk, Figures, Keeper, Log as StoreLog, Recovered, State, StoreError, Turn, Wake,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
@@ -19,7 +21,48 @@ pub const FOLDER: &str = "pondhawk-store";
 const LOST_LINES: usize = 20;
 
 /// The thread that keeps records.
-pub(crate) type StoreThread = Keeper<DiskEngine>;
+pub(crate) struct StoreThread {
+    keeper: Keeper<DiskEngine>,
+    durability: pondhawk_store::Durability,
+}
+
+impl StoreThread {
+    /// What it has done, and how the store is.
+    pub(crate) fn figures(&self) -> Figures {
+        self.keeper.figures()
+    }
+
+    /// What acknowledgements promise, in the configuration's words.
+    pub(crate) fn durability_text(&self) -> String {
+        match self.durability {
+            pondhawk_store::Durability::Group => "group".to_owned(),
+            pondhawk_store::Durability::Interval(interval) => format!("interval {}", interval.as_millis()),
+        }
+    }
+
+    /// SIGUSR1: what is not on disk yet goes there; says so.
+    pub(crate) fn save(&self) -> &'static str {
+        match self.durability {
+            pondhawk_store::Durability::Group => {
+                "Nothing to save: everything that was acknowledged is on disk."
+            }
+            pondhawk_store::Durability::Interval(_) => {
+                self.keeper.hurry();
+                "Saving: everything that was acknowledged goes to disk now."
+            }
+        }
+    }
+
+    /// True if the thread has ended, which it does on its own by a fault only.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.keeper.has_ended()
+    }
+
+    /// Ends the thread behind everything that was handed over; false if it has failed.
+    pub(crate) fn close(self) -> bool {
+        self.keeper.close().is_some()
+    }
+}
 
 /// A shard's part of the store.
 pub(crate) struct Share {
@@ -49,14 +92,21 @@ impl Store for Desk {
     fn durable(&mut self) -> Ticket {
         Desk::durable(self)
     }
+
+    fn keeping(&self) -> Keeping {
+        Desk::keeping(self)
+    }
 }
 
-/// Opens the store, if the configuration wants one, and starts its thread.
+/// Opens the store, if the configuration wants one, and starts its thread. One that nobody has asked for may be
+/// missing, of which the log warns.
 pub(crate) fn start(
     start: &Start<'_>,
     wakes: Vec<Wake>,
 ) -> Result<Option<(StoreThread, Vec<Share>)>, StartError> {
     let Some(durability) = durability(start.config) else {
+        let text = "persistence_durability none: nothing is kept when the broker ends.";
+        start.log.write(Class::Information, text);
         return Ok(None);
     };
     let (path, mosquitto_db) = takeover::places(start.config);
@@ -65,7 +115,14 @@ pub(crate) fn start(
         StartError::new(exit::FAILED, format!("Error: {}: {error}", path.display()), hint)
     };
     let clock = clock(start.epoch);
-    let mut opened = disk::open(&path, clock).map_err(failed)?;
+    let mut opened = match disk::open(&path, clock) {
+        Err(error) if start.config.persistence.by_default && is_outside(&error) => {
+            let (text, path) = ("Nothing is kept when the broker ends", path.display());
+            start.log.write(Class::Warning, format_args!("Warning: {text}: {path}: {error}."));
+            return Ok(None);
+        }
+        opened => opened.map_err(failed)?,
+    };
     if takeover::is_new(&opened) && mosquitto_db.exists() {
         drop(opened);
         take_over(start, &mosquitto_db, &path)?;
@@ -86,13 +143,35 @@ pub(crate) fn start(
         settings: start.settings,
         host: start.host,
     });
-    let turn = Turn { shard: ShardId(0), ticket: Ticket(0), clock, records: &records };
-    log.append(&turn).and_then(|()| log.commit()).map_err(failed)?;
+    keep_first(&mut log, (&records, clock), start.homes.shards).map_err(failed)?;
     let parts = restored.split();
     let told = tell_state(start.log.clone());
-    let (thread, desks) = Keeper::start(log, (durability, clock), wakes, told).map_err(StartError::failed)?;
+    let (keeper, desks) = Keeper::start(log, (durability, clock), wakes, told).map_err(StartError::failed)?;
     let share = |(desk, restored)| Share { store: Box::new(desk) as Box<dyn Store>, restored };
-    Ok(Some((thread, desks.into_iter().zip(parts).map(share).collect())))
+    let shares = desks.into_iter().zip(parts).map(share).collect();
+    Ok(Some((StoreThread { keeper, durability }, shares)))
+}
+
+/// What the start has changed is one unit, which all shards rest on. Without room it waits, and so does what goes out of
+/// it; everything else is served.
+fn keep_first(
+    log: &mut StoreLog<DiskEngine>,
+    (records, clock): (&[Persist], Clock),
+    shards: u8,
+) -> Result<(), StoreError> {
+    for shard in 0..shards {
+        let records = if shard == 0 { records } else { &[] };
+        log.append(&Turn { shard: ShardId(shard), ticket: Legacy::TICKET, clock, records })?;
+    }
+    match log.commit() {
+        Err(StoreError::Full) => Ok(()),
+        kept => kept,
+    }
+}
+
+/// True if it is not the store that is wrong, but where it is.
+fn is_outside(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { .. } | StoreError::Locked { .. } | StoreError::Full)
 }
 
 /// The first start where Mosquitto was: its sessions and messages come along.
@@ -123,19 +202,6 @@ fn durability(config: &Config) -> Option<pondhawk_store::Durability> {
 /// True if the configuration wants a store.
 pub(crate) fn is_wanted(config: &Config) -> bool {
     durability(config).is_some()
-}
-
-/// What there is to do at SIGUSR1, in words.
-pub(crate) fn save_text(config: &Config) -> &'static str {
-    match durability(config) {
-        None => "Nothing to save: persistence is off.",
-        Some(pondhawk_store::Durability::Group) => {
-            "Nothing to save: everything that was acknowledged is on disk."
-        }
-        Some(pondhawk_store::Durability::Interval(_)) => {
-            "Nothing to save: what was acknowledged goes to disk by persistence_durability."
-        }
-    }
 }
 
 /// What to do about an error of the store, where that is not in the error.
@@ -197,7 +263,7 @@ fn tell_state(log: Log) -> pondhawk_store::Told {
         State::Open => log.write(Class::Warning, "The store has room again."),
         State::Full => log.write(
             Class::Error,
-            "Error: No space is left for the store: messages that must be kept are not acknowledged until there is.",
+            "Error: No space is left for the store: messages that must be kept are refused, or wait, until there is.",
         ),
         State::Poisoned(error) => log.write(
             Class::Error,

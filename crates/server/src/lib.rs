@@ -22,6 +22,7 @@ pub mod process;
 pub mod pump;
 mod run;
 mod start;
+mod state_home;
 pub mod sys;
 pub mod takeover;
 pub mod translate;

@@ -6,6 +6,7 @@ use crate::control::Control;
 use crate::logging::Class;
 use crate::process::{self, Background, Daemonized, Signals};
 use crate::start::{self, Wiring};
+use crate::state_home;
 use pondhawk_config::{BrokerArgs, BrokerCommand, Capabilities, Capability, Config, ConfigError, SystemHost};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -125,7 +126,7 @@ pub(crate) fn load_config(args: &BrokerArgs) -> Result<Config, StartError> {
 
 /// Starts the broker and stays until it is told to stop.
 fn serve(args: &BrokerArgs, methods: Vec<Arc<dyn AuthMethod>>) -> Result<(), StartError> {
-    let config = load_config(args)?;
+    let mut config = load_config(args)?;
     let background = match args.daemon.then(process::daemonize).transpose().map_err(StartError::failed)? {
         None => None,
         Some(Daemonized::Broker(background)) => Some(background),
@@ -138,6 +139,7 @@ fn serve(args: &BrokerArgs, methods: Vec<Arc<dyn AuthMethod>>) -> Result<(), Sta
     process::raise_file_limit();
     process::set_umask(&config.environment);
     let signals = Signals::new().map_err(StartError::failed)?;
+    state_home::settle(&mut config);
     let wiring = Wiring::new(methods);
     // What takes root comes first. If it fails, the log says so.
     let taken = start::take(&config, &wiring);

@@ -197,7 +197,7 @@ fn start_shards(
     let ask = authenticator.clone();
     let mut key = [0; 8];
     getrandom::fill(&mut key).map_err(StartError::failed)?;
-    let common = Common {
+    let mut common = Common {
         homes: Homes { key: u64::from_ne_bytes(key), shards: shard_count },
         settings: Arc::new(translate::settings(config)),
         ask: Arc::new(move |shard, question| ask.ask(shard, question)),
@@ -218,6 +218,9 @@ fn start_shards(
         Box::new(move || waker.wake().unwrap_or_default()) as Wake
     };
     let durable = durable::start(&start, board.wakers().into_iter().map(wake).collect())?;
+    if durable.is_none() {
+        Arc::make_mut(&mut common.settings).persistent = false;
+    }
     let (store, shares) = durable.unzip();
     let mut shares = shares.unwrap_or_default().into_iter();
     let mut hosts = hosts.into_iter();

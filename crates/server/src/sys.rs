@@ -8,6 +8,7 @@ use crate::pump::Report;
 use pondhawk_auth::LoginCounts;
 use pondhawk_broker::Counters;
 use pondhawk_codec::PacketType;
+use pondhawk_store::State;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,18 +21,31 @@ pub struct Figures {
     resident_bytes: Option<u64>,
     report: Report,
     logins: LoginCounts,
+    /// What acknowledgements promise, and how the store is that keeps it.
+    store: Option<(String, pondhawk_store::Figures)>,
 }
 
 impl Figures {
     /// Figures of no shard yet: the time since the start, and the memory in use that is not a file's.
     #[must_use]
     pub fn new(uptime: Duration, resident_bytes: Option<u64>) -> Self {
-        Figures { uptime, resident_bytes, report: Report::default(), logins: LoginCounts::default() }
+        Figures {
+            uptime,
+            resident_bytes,
+            report: Report::default(),
+            logins: LoginCounts::default(),
+            store: None,
+        }
     }
 
     /// Sets the figures of the authenticator.
     pub fn set_logins(&mut self, logins: LoginCounts) {
         self.logins = logins;
+    }
+
+    /// Sets the figures of the store, and what acknowledgements promise.
+    pub fn set_store(&mut self, durability: String, figures: pondhawk_store::Figures) {
+        self.store = Some((durability, figures));
     }
 
     /// Adds the figures of a shard.
@@ -214,6 +228,7 @@ impl SysTree {
             ("time".to_owned(), unix_seconds().to_string()),
         ];
         now.extend(NUMBERS.iter().map(|(topic, number)| ((*topic).to_owned(), number(figures).to_string())));
+        store_topics(figures, &mut now);
         self.maximums(figures, &mut now);
         self.averages(figures, &mut now);
         now.retain(|(topic, payload)| self.published.get(topic) != Some(payload));
@@ -248,6 +263,26 @@ impl SysTree {
             }
         }
     }
+}
+
+/// What the store is good for. Without one, only that nothing is kept.
+fn store_topics(figures: &Figures, out: &mut Vec<(String, String)>) {
+    let mut say = |name: &str, value: String| out.push((format!("store/{name}"), value));
+    let Some((durability, store)) = &figures.store else {
+        return say("durability", "none".to_owned());
+    };
+    say("durability", durability.clone());
+    let state = match store.state {
+        State::Open => "ok",
+        State::Full => "full",
+        State::Poisoned(_) => "failed",
+    };
+    say("state", state.to_owned());
+    say("bytes", store.bytes.to_string());
+    say("messages/kept", figures.counters().kept.to_string());
+    say("records/waiting", store.waiting.to_string());
+    say("syncs", store.syncs.to_string());
+    say("last_sync_us", store.last_sync.as_micros().to_string());
 }
 
 fn unix_seconds() -> u64 {

@@ -58,6 +58,8 @@ pub fn settings(config: &Config) -> Settings {
         allow_session_transfer: mqtt.allow_session_transfer,
         refused_filters: mqtt.refuse_subscribe.iter().map(|filter| filter.as_str().into()).collect(),
         connect_timeout_ms: u64::try_from(limits.connect_timeout.as_millis()).unwrap_or(u64::MAX),
+        max_waiting_messages: config.persistence.max_waiting_messages.unwrap_or(0),
+        max_waiting_bytes: config.persistence.max_waiting_bytes.unwrap_or(0),
         persistent: durable::is_wanted(config),
         listeners: config.listeners.iter().map(listener).collect(),
         ..Settings::default()

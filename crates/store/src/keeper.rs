@@ -156,7 +156,8 @@ impl<E: Engine + 'static> Keeper<E> {
         wakes: Vec<Wake>,
         told: Told,
     ) -> io::Result<(Self, Vec<Desk>)> {
-        let tickets: Vec<_> = wakes.iter().map(|_| AtomicU64::new(0)).collect();
+        let durable = |shard: usize| log.durable(ShardId(shard as u8));
+        let tickets: Vec<_> = (0..wakes.len()).map(|shard| AtomicU64::new(durable(shard).0)).collect();
         let shards = wakes.len();
         let figures = Figures {
             state: State::Open,
@@ -177,7 +178,7 @@ impl<E: Engine + 'static> Keeper<E> {
             shard: ShardId(shard as u8),
             clock,
             durability,
-            last: Ticket(0),
+            last: durable(shard),
         };
         let desks = (0..shards).map(desk).collect();
         let worker = Worker {

@@ -10,6 +10,7 @@ mod edges;
 mod garbage;
 mod held;
 mod host;
+mod keeping;
 mod limits;
 mod model;
 mod net;

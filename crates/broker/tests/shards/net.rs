@@ -4,8 +4,8 @@
 use crate::host::{SharedWorld, TestHost, World};
 use crate::wire::{self, Got, Hello, Msg, ack, decode};
 use pondhawk_broker::{
-    Answer, ConnId, Counters, Effects, Homes, Mail, Millis, Persist, Question, ReadState, Restart, Restored,
-    Settings, Shard, ShardId, Ticket,
+    Answer, ConnId, Counters, Effects, Homes, Keeping, Mail, Millis, Persist, Question, ReadState, Restart,
+    Restored, Settings, Shard, ShardId, Ticket,
 };
 use pondhawk_codec::{PacketType, Property, Version};
 use std::collections::{HashMap, VecDeque};
@@ -374,6 +374,16 @@ impl Net {
         for shard in &mut self.shards {
             shard.reload(self.now, settings.clone());
         }
+    }
+
+    pub fn keeping(&mut self, keeping: Keeping) {
+        for (shard, fx) in self.shards.iter_mut().zip(&mut self.fx) {
+            shard.set_keeping(keeping, fx);
+        }
+        for shard in 0..self.shards.len() {
+            self.carry_out(shard);
+        }
+        self.run();
     }
 
     pub fn publish_system(&mut self, topic: &str, payload: &str) {

@@ -3,7 +3,7 @@
 //! Its ports are fixed, so it runs in a [`Space`].
 
 use crate::runner::Output;
-use crate::space::{OUTSIDE, Space, SpaceBroker};
+use crate::space::{OUTSIDE, STATE, Space, SpaceBroker};
 use crate::toolbox::Toolbox;
 
 fn bare() -> Option<(Space, Toolbox, SpaceBroker)> {
@@ -23,6 +23,35 @@ fn three_doors_are_open_on_loopback() {
         let line = format!("mosquitto_sub {door} -t door -C 1 -v -W 20");
         assert_eq!(space.run(&tools, &line), Output::new(0, "door open\n", ""), "{door}");
     }
+}
+
+/// What is acknowledged is kept without a word in a configuration: also across a crash, and not by a broker on a port.
+#[test]
+fn what_is_acknowledged_is_kept() {
+    let Some((space, tools, broker)) = bare() else { return };
+    let at = "mosquitto_sub -h 127.0.0.1";
+    let kept = format!("{at} -i kitchen -c -q 1 -t 'home/#'");
+    assert_eq!(space.run(&tools, &format!("{kept} -E")).code, Some(0));
+    let publish = "mosquitto_pub -h 127.0.0.1 -t home/light -m on -q 1";
+    assert_eq!(space.run(&tools, publish), Output::new(0, "", ""));
+    broker.wait_said(&format!("Store {STATE}/pondhawk/pondhawk-store"));
+    broker.kill();
+    let broker = space.broker(&tools, "mosquitto", 1883);
+    assert_eq!(space.run(&tools, &format!("{kept} -C 1 -W 20")), Output::new(0, "on\n", ""));
+    drop(broker);
+    let broker = space.broker(&tools, "mosquitto -p 1884", 1884);
+    broker.wait_said("persistence_durability none");
+}
+
+/// Where nothing can be kept the broker says so, and serves.
+#[test]
+fn a_state_that_cannot_be_kept_is_warned_of() {
+    let Some(space) = Space::open() else { return };
+    let tools = Toolbox::ours();
+    let broker = space.broker(&tools, "env XDG_STATE_HOME=/proc mosquitto", 1883);
+    broker.wait_said("Warning: Nothing is kept when the broker ends: ");
+    let publish = "mosquitto_pub -h 127.0.0.1 -t home/light -m on -q 1 -r";
+    assert_eq!(space.run(&tools, publish), Output::new(0, "", ""));
 }
 
 /// Nobody on the network gets in: only loopback is bound.

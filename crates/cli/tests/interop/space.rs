@@ -23,7 +23,7 @@ ip address add 192.0.2.7/32 dev lo || ifconfig lo:1 192.0.2.7 up
 mount --bind "$1/hosts" /etc/hosts
 mount --bind "$1/etc" /etc/mosquitto
 mount -t tmpfs tmpfs /run
-mkdir -m 777 /run/mosquitto
+mkdir -m 777 /run/mosquitto /run/state
 mount --bind "$1/log" /var/log/mosquitto
 mount --bind "$1/lib" /var/lib/mosquitto
 echo ready
@@ -36,6 +36,9 @@ const HOSTS: &str =
 
 /// An address of the machine that other machines would use.
 pub const OUTSIDE: &str = "192.0.2.7";
+
+/// Where a broker without a configuration keeps its store.
+pub const STATE: &str = "/run/state";
 
 /// The corner.
 #[derive(Debug)]
@@ -93,6 +96,7 @@ impl Space {
         command
             .env("PATH", format!("{}:{path}:/usr/sbin", tools.folder().display()))
             .env("HOME", tools.folder())
+            .env("XDG_STATE_HOME", STATE)
             .env_remove("XDG_CONFIG_HOME");
         command
     }
@@ -184,6 +188,12 @@ impl SpaceBroker {
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         self.task().signal(name);
+    }
+
+    /// Ends it without a chance to do anything.
+    pub fn kill(mut self) {
+        let task = self.task.take().expect("taken only when dropped");
+        assert_eq!(task.stop("KILL").code, None);
     }
 
     /// Waits until it has printed a text.

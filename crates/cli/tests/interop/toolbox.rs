@@ -75,6 +75,7 @@ impl Toolbox {
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.folder.path().join(name));
         command.env("HOME", self.folder.path()).env_remove("XDG_CONFIG_HOME");
+        command.env("XDG_STATE_HOME", self.folder.path());
         command
     }
 

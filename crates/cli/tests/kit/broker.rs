@@ -39,6 +39,8 @@ pub struct Conf {
     small_disk: Option<(PathBuf, usize)>,
     unread: bool,
     data_bytes: Option<u64>,
+    file_bytes: Option<u64>,
+    keeper: Option<u32>,
 }
 
 impl Conf {
@@ -117,6 +119,18 @@ impl Conf {
     /// Runs the broker with a limit on its memory that the kernel holds: an allocation beyond it fails.
     pub fn data_bytes(mut self, limit: u64) -> Self {
         self.data_bytes = Some(limit);
+        self
+    }
+
+    /// Runs the broker with a limit on the length of its files: a write beyond it fails.
+    pub fn file_bytes(mut self, limit: u64) -> Self {
+        self.file_bytes = Some(limit);
+        self
+    }
+
+    /// Runs the broker where this process sees what it has mounted.
+    pub fn beside(mut self, keeper: u32) -> Self {
+        self.keeper = Some(keeper);
         self
     }
 
@@ -231,6 +245,8 @@ impl Running {
         write(&file, conf.text(fill));
         let mut command = command(conf);
         command.arg("-c").arg(&file).args(conf.arguments.iter().map(|argument| fill(argument)));
+        // What no configuration says must not come from the machine either.
+        command.env("XDG_STATE_HOME", dir.path());
         command.current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the broker binary runs");
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -269,6 +285,19 @@ fn command(conf: &Conf) -> Command {
         let mount = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-rm", "sh", "-c", &mount]).arg(folder).arg(program).arg("broker");
+        return command;
+    }
+    if let Some(keeper) = conf.keeper {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &keeper.to_string(), "-U", "-m", "--preserve-credentials"]);
+        command.arg(program).arg("broker");
+        return command;
+    }
+    if let Some(limit) = conf.file_bytes {
+        // Otherwise the signal of a write beyond the limit ends the process.
+        let ignoring = format!("trap '' XFSZ; exec prlimit --fsize={limit} \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &ignoring]).arg(program).arg("broker");
         return command;
     }
     let limits = [

@@ -226,6 +226,30 @@ fn a_damaged_store_is_told_and_the_rest_is_there() {
     reader.receive("state/000", &format!("{:0100}", 0));
 }
 
+/// With an interval of an hour only SIGUSR1 brings it to the disk before the crash.
+#[test]
+fn sigusr1_saves_now() {
+    if !broker::ours() {
+        return;
+    }
+    let folder = folder();
+    let conf = || conf(folder.path()).line("persistence_durability interval 3600000").line("sys_interval 1");
+    let mut broker = conf().start();
+    let mut writer = Client::clean(&broker, V4, "writer");
+    writer.publish_retained("state", "on", 1);
+    let mut sys = Sys::watch(&broker);
+    assert!(sys.until(10 * SECOND, |sys| sys.number("store/records/waiting") > 0));
+    assert_eq!(sys.value("store/durability"), Some("interval 3600000"));
+    broker.signal("USR1");
+    broker.wait_log(0, "Saving: ");
+    assert!(sys.until(10 * SECOND, |sys| sys.number("store/records/waiting") == 0));
+    assert_eq!(broker.stop_with("KILL"), None);
+    let broker = conf().start();
+    let mut reader = Client::clean(&broker, V4, "reader");
+    reader.subscribe("state", 1);
+    reader.receive("state", "on");
+}
+
 #[test]
 fn persistence_durability_says_what_is_kept() {
     if !broker::ours() {

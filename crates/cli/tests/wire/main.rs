@@ -49,6 +49,7 @@ mod retain;
 mod session;
 mod shared;
 mod store_tools;
+mod store_trouble;
 mod subscribe;
 mod sys_topics;
 mod websocket;

@@ -233,7 +233,7 @@ fn pondhawks_own_directives() {
 #[test]
 fn a_store_is_kept_without_a_configuration_and_asked_for_with_one() {
     let persistence = |args: &BrokerArgs| {
-        let persistence = load(args, &EmptyHost).unwrap().persistence;
+        let persistence = load(args, &EmptyHost).expect("nothing is read").persistence;
         (persistence.enabled, persistence.by_default)
     };
     assert_eq!(persistence(&BrokerArgs::default()), (true, true));

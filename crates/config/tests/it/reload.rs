@@ -48,7 +48,11 @@ fn the_store_stays_the_one_that_was_opened() {
     let old = read("persistence true\npersistence_location /a\n");
     let new = read("persistence_durability none\npersistence_location /b\npersistence_on_failure exit\n");
     let reload = reload_diff(&old, &new);
-    let waits = ["'persistence' (t.conf:1)", "'persistence_durability' (t.conf:1)", "'persistence_location' (t.conf:2)"];
+    let waits = [
+        "'persistence' (t.conf:1)",
+        "'persistence_durability' (t.conf:1)",
+        "'persistence_location' (t.conf:2)",
+    ];
     assert_eq!(names(&reload.restart), waits);
     assert_eq!(names(&reload.live), ["'persistence_on_failure' (t.conf:3)"]);
     assert_eq!(reload.config.persistence, Persistence { on_failure: OnFailure::Exit, ..old.persistence });

@@ -64,6 +64,20 @@ pub fn drop_privileges(config: &Config) -> Result<Option<String>, AccountError> 
     }
 }
 
+/// The user and the group that [`drop_privileges`] will make of root; `None` if it leaves them.
+#[must_use]
+pub fn future_ids(config: &Config) -> Option<(u32, u32)> {
+    match target(config) {
+        Target::Same => None,
+        Target::Ids(uid, gid) => Some((uid, gid)),
+        Target::Named(name) => {
+            let find = |name: &str| User::from_name(name).ok().flatten();
+            let user = find(&name).or_else(|| find(FALLBACK_USER))?;
+            Some((user.uid.as_raw(), user.gid.as_raw()))
+        }
+    }
+}
+
 fn target(config: &Config) -> Target {
     let environment = &config.environment;
     match (environment.puid, environment.pgid) {

@@ -11,7 +11,7 @@ mod limits;
 mod pid_file;
 mod signals;
 
-pub use account::{AccountError, drop_privileges};
+pub use account::{AccountError, drop_privileges, future_ids};
 pub use daemon::{Background, Daemonized, daemonize};
 pub use limits::{raise_file_limit, resident_bytes, set_umask};
 pub use pid_file::{PidFile, PidFileError};

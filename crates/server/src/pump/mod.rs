@@ -23,7 +23,9 @@ pub use store::{NullStore, Store};
 
 use mio::{Events, Poll, Token, Waker};
 use peer::Peer;
-use pondhawk_broker::{Effects, Homes, Host, Mail, Millis, Question, Restored, Settings, Shard, ShardId};
+use pondhawk_broker::{
+    Effects, Homes, Host, Mail, Millis, Question, Restored, Settings, Shard, ShardId, Ticket,
+};
 use pondhawk_net::{Pressure, Receiver, Sender};
 use std::collections::VecDeque;
 use std::io;
@@ -86,6 +88,11 @@ pub struct Legacy {
     pub part: Restored,
     /// Hears when the other shards know of it.
     pub done: mpsc::Sender<()>,
+}
+
+impl Legacy {
+    /// What it rests on: the records of the start are durable with this ticket of each shard.
+    pub const TICKET: Ticket = Ticket(1);
 }
 
 /// One shard's thread.
@@ -208,6 +215,7 @@ impl<H: Ruled> Pump<H> {
     fn take_over(&mut self) {
         if let Some(part) = self.legacy.take() {
             let now = self.now();
+            self.fx.ticket = Legacy::TICKET;
             self.shard.restore(now, part, &mut self.fx);
             self.carry_out();
             self.tell_taken_over();

@@ -28,6 +28,7 @@ impl<H: Ruled> Pump<H> {
         self.append_records();
         let durable = self.store.durable();
         self.shard.durable(now, durable, &mut self.fx);
+        self.shard.set_keeping(self.store.keeping(), &mut self.fx);
         self.append_records();
     }
 

@@ -1,6 +1,6 @@
 //! Where a shard's records go. The null store keeps nothing and says so at once.
 
-use pondhawk_broker::{Persist, Ticket};
+use pondhawk_broker::{Keeping, Persist, Ticket};
 
 /// Takes records and says which of them are durable.
 pub trait Store: Send {
@@ -9,6 +9,11 @@ pub trait Store: Send {
 
     /// Everything up to this ticket is durable.
     fn durable(&mut self) -> Ticket;
+
+    /// Whether it keeps what it is given.
+    fn keeping(&self) -> Keeping {
+        Keeping::Works
+    }
 }
 
 /// A store that keeps nothing: what is asked to be durable lives as long as the process.

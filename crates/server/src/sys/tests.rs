@@ -83,12 +83,38 @@ fn the_first_update_has_exactly_these_topics() {
     assert_eq!(wanted.len(), 56 + WIKI.len());
     wanted.extend(MANUAL_RECEIVED.split(' ').map(|packet| format!("mqtt/{packet}/received")));
     wanted.extend(MANUAL_SENT.split(' ').map(|packet| format!("mqtt/{packet}/sent")));
-    wanted.extend(["mqtt/publish/dropped", "logins/failed", "logins/held_back"].map(str::to_owned));
+    let ours = ["mqtt/publish/dropped", "logins/failed", "logins/held_back", "store/durability"];
+    wanted.extend(ours.map(str::to_owned));
     let wanted: BTreeSet<String> = wanted.iter().map(|topic| format!("$SYS/broker/{topic}")).collect();
     let first = SysTree::new("pondhawk version 0").update(&figures(0, |_| {}));
     let topics: BTreeSet<String> = first.iter().map(|(topic, _)| topic.clone()).collect();
     assert_eq!(topics.len(), first.len(), "a topic is there twice");
     assert_eq!(topics, wanted);
+}
+
+#[test]
+fn a_store_is_told_of() {
+    let mut figures = figures(1, |report| report.counters.kept = 5);
+    let poisoned = pondhawk_store::StoreError::Poisoned { reason: "it burns".to_owned() };
+    let states = [(State::Open, "ok"), (State::Full, "full"), (State::Poisoned(poisoned), "failed")];
+    for (state, text) in states {
+        let last_sync = Duration::from_micros(700);
+        let store = pondhawk_store::Figures { state, syncs: 3, last_sync, waiting: 2, bytes: 4096 };
+        figures.set_store("interval 50".to_owned(), store);
+        let update = SysTree::new("pondhawk version 0").update(&figures);
+        let wanted = [
+            ("durability", "interval 50"),
+            ("state", text),
+            ("bytes", "4096"),
+            ("messages/kept", "5"),
+            ("records/waiting", "2"),
+            ("syncs", "3"),
+            ("last_sync_us", "700"),
+        ];
+        for (topic, wanted) in wanted {
+            assert_eq!(value(&update, &format!("store/{topic}")), Some(wanted), "{topic}");
+        }
+    }
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn serve(listener: &TcpListener, said: &[u8], (bad, stop): (usize, &AtomicBool))
 #[track_caller]
 fn run(arguments: &[&str], what: &str) -> (Option<i32>, String, u64) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pondhawk"));
-    command.args(arguments).env("XDG_CONFIG_HOME", "/dev/null");
+    command.args(arguments).env("XDG_CONFIG_HOME", "/dev/null").env("XDG_STATE_HOME", "/dev/null");
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ours");
     let mut peak = 0;
