@@ -65,6 +65,9 @@ pub struct Kept {
     pub ends_at: Option<Millis>,
     /// The last number that was sent to the client by then.
     pub sent: Seq,
+    /// The last number that may have been sent at QoS 1, if that is more: the broker died with the client connected, and
+    /// those do not wait for records.
+    pub doubtful: Seq,
     /// It was taken over from another broker and no client has come for it since. Whose it is may not be known, so the
     /// user name counts for its rights only: the first client of its identifier has it.
     pub unclaimed: bool,

@@ -118,6 +118,7 @@ impl<H: Host> Resolver<'_, H> {
                 let window = usize::from(self.restart.settings.window());
                 let sent = session.queue.keys().take(window).max().copied().unwrap_or_default();
                 kept.sent = kept.sent.max(sent);
+                kept.doubtful = session.queue.last_key_value().map_or(kept.doubtful, |(seq, _)| *seq);
                 kept.ends_at = Some(ends_at);
                 changes.push(Persist::Session { client_id: client_id.clone(), kept });
             }

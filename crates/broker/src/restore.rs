@@ -189,7 +189,7 @@ impl<H: Host> Shard<H> {
             unclaimed: kept.unclaimed,
             mount: self.mount_point(kept.listener),
             inbox,
-            outbox: Outbox::restore(entries, kept.sent),
+            outbox: Outbox::restore(entries, kept.sent, kept.doubtful),
             expiry_s: kept.expiry_s,
             expires_at: kept.ends_at.unwrap_or(Millis::MAX),
             stored: true,

@@ -135,6 +135,7 @@ impl<I> Session<I> {
             expiry_s: self.expiry_s,
             ends_at: if self.absent { Some(self.expires_at) } else { None },
             sent: self.outbox.sent(),
+            doubtful: self.outbox.doubtful(),
         }
     }
 

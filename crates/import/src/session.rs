@@ -101,6 +101,7 @@ impl Takeover<'_, '_> {
             expiry_s: session.client.expiry_s,
             ends_at: Some(ends_at),
             sent: Seq(sent),
+            doubtful: Seq(0),
             unclaimed: true,
         };
         self.records.push(Persist::Session { client_id: client_id.clone(), kept });

@@ -87,20 +87,24 @@ fn a_session_comes_back_with_what_it_holds() {
     }
 }
 
-/// What a connected client may have been sent has DUP, and that is no more than its window.
+/// What a connected client may have been sent has DUP: at QoS 2 no more than its window, at QoS 1 what was queued.
 #[test]
 fn a_crash_does_not_know_what_was_sent() {
     let settings = Settings { persistent: true, max_inflight_messages: 2, ..Settings::default() };
     let mut net = Net::new(2, 1, settings);
     let subscriber = net.join(&v5("subscriber").kept(1000).silent());
-    net.subscribe(subscriber, &[("t", 1)]);
+    net.subscribe(subscriber, &[("t", 2)]);
     let publisher = net.join(&v5("publisher"));
-    for id in 1..=3 {
-        net.publish(publisher, &msg("t", "x").acked(1, id));
+    for (id, qos) in [(1, 1), (2, 2), (3, 1), (4, 2)] {
+        net.publish(publisher, &msg("t", "x").acked(qos, id));
     }
     let mut net = restart(&mut net);
+    let publisher = net.join(&v5("publisher"));
+    net.publish(publisher, &msg("t", "new").acked(1, 9));
+    let mut net = restart(&mut net);
     let subscriber = net.join(&v5("subscriber").kept(1000));
-    let expected = [("x", 1, 1, true), ("x", 1, 2, true), ("x", 1, 3, false)];
+    let expected =
+        [("x", 1, 1, true), ("x", 2, 2, true), ("x", 1, 3, true), ("x", 2, 4, false), ("new", 1, 5, false)];
     assert_eq!(brief(&net.messages(subscriber)), expected);
 }
 
@@ -323,6 +327,34 @@ fn what_has_arrived_does_not_arrive_again() {
     assert_eq!(net.payloads(client), ["newer"; 16]);
 }
 
+/// Acknowledgements make room in the window, and the store hears of them later than the client gets what comes next.
+/// [MQTT-3.3.1-1] [MQTT3-3.3.1-1]
+#[test]
+fn what_was_sent_beyond_the_window_has_dup_after_a_crash() {
+    let settings = Settings { persistent: true, max_inflight_messages: 2, ..Settings::default() };
+    let mut net = Net::new(1, 1, settings);
+    let reader = net.join(&v311("reader").kept(0).silent());
+    net.subscribe(reader, &[("t", 1)]);
+    let publisher = net.join(&v5("publisher"));
+    for n in 1..=4 {
+        net.publish(publisher, &msg("t", &n.to_string()).acked(1, n));
+    }
+    net.run();
+    let kept = *net.cuts().end();
+    net.store_stalls = true;
+    for id in 1..=2 {
+        net.ack(reader, Puback, id);
+    }
+    assert_eq!(net.payloads(reader), ["1", "2", "3", "4"]);
+    // Another crash before the client is back changes nothing.
+    let mut net = net.after_crash(kept, 3, 7);
+    let mut net = restart(&mut net);
+    let (reader, present) = net.join_present(&v311("reader").kept(0));
+    assert!(present);
+    let got = net.messages(reader);
+    assert_eq!(brief(&got), [("1", 1, 1, true), ("2", 1, 2, true), ("3", 1, 3, true), ("4", 1, 4, true)]);
+}
+
 /// What another broker has left does not always say whose it is.
 #[test]
 fn an_imported_session_belongs_to_the_first_client_that_comes_for_it() {
@@ -333,6 +365,7 @@ fn an_imported_session_belongs_to_the_first_client_that_comes_for_it() {
         expiry_s: 1000,
         ends_at: Some(Millis::MAX),
         sent: Seq(0),
+        doubtful: Seq(0),
         unclaimed: true,
     };
     let record = |client_id: &str| Persist::Session { client_id: client_id.into(), kept: kept.clone() };

@@ -123,6 +123,8 @@ pub struct Outbox {
     last: Seq,
     /// The last number that was sent.
     sent: Seq,
+    /// The last number that an earlier process may have sent at QoS 1.
+    doubtful: Seq,
     unsent: u16,
     inflight_bytes: usize,
     queue_bytes: usize,
@@ -274,6 +276,8 @@ impl Outbox {
         }
         let Queued { message, delivery, .. } = self.queue.pop_front()?;
         self.queue_bytes -= message.size();
+        // One that was never sent may have DUP as well: it says that this might be a repetition.
+        let dup = delivery.qos == Qos::AtLeastOnce && seq <= self.doubtful && !planted!(DupNotSet);
         let seq = numbered.then_some(seq);
         if !wanted {
             return Some(Next::Dropped(seq));
@@ -281,16 +285,18 @@ impl Outbox {
         if let Some(seq) = seq {
             self.start(seq, message.clone(), delivery.clone());
         }
-        Some(Next::Publish { message, delivery, seq, dup: false })
+        Some(Next::Publish { message, delivery, seq, dup })
     }
 
     /// Takes back what records say of a session: in the order of their numbers, without a message where only PUBREL
-    /// is owed. What the client may have been sent, everything up to `sent`, is in flight.
+    /// is owed. What the client may have been sent, everything up to `sent`, is in flight. Behind that, what is of QoS 1 may
+    /// have been sent up to `doubtful`. [MQTT-3.3.1-1] [MQTT3-3.3.1-1]
     pub fn restore(
         entries: impl IntoIterator<Item = (Seq, Option<Arc<Message>>, Delivery)>,
         sent: Seq,
+        doubtful: Seq,
     ) -> Outbox {
-        let mut outbox = Outbox { last: sent, sent, ..Outbox::default() };
+        let mut outbox = Outbox { last: sent, sent, doubtful, ..Outbox::default() };
         for (seq, message, delivery) in entries {
             outbox.last = outbox.last.max(seq);
             match message {
@@ -401,6 +407,12 @@ impl Outbox {
     #[must_use]
     pub fn sent(&self) -> Seq {
         self.sent
+    }
+
+    /// The last number that an earlier process may have sent at QoS 1.
+    #[must_use]
+    pub fn doubtful(&self) -> Seq {
+        self.doubtful
     }
 
     /// Messages in flight.

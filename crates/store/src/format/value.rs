@@ -63,7 +63,10 @@ impl Value {
     #[must_use]
     pub fn session(mut self, client_id: &str, kept: &Kept) -> Self {
         let clock = self.clock;
-        self.writer.str(client_id).u8(u8::from(kept.username.is_some()) | u8::from(kept.unclaimed) << 1);
+        let is_doubtful = kept.doubtful > kept.sent;
+        let flags = [kept.username.is_some(), kept.unclaimed, is_doubtful];
+        let flags = flags.into_iter().rev().fold(0, |byte, flag| byte << 1 | u8::from(flag));
+        self.writer.str(client_id).u8(flags);
         if let Some(name) = &kept.username {
             self.writer.str(name);
         }
@@ -74,6 +77,9 @@ impl Value {
                 to.u64(clock.to_wall(at));
             })
             .u64(kept.sent.0);
+        if is_doubtful {
+            self.writer.u64(kept.doubtful.0);
+        }
         self
     }
 
@@ -218,17 +224,19 @@ impl<'a> Opened<'a> {
         let clock = self.clock;
         let from = &mut self.reader;
         let client_id = Arc::from(from.str()?);
-        let owner = from.u8()?;
-        if owner > 3 {
-            return Err(Damage::Field("user name"));
+        let flags = from.u8()?;
+        if flags > 7 {
+            return Err(Damage::Field("flags"));
         }
         let kept = Kept {
-            username: if owner & 1 != 0 { Some(Arc::from(from.str()?)) } else { None },
-            unclaimed: owner & 2 != 0,
+            username: if flags & 1 != 0 { Some(Arc::from(from.str()?)) } else { None },
+            unclaimed: flags & 2 != 0,
+
             listener: from.u16()?,
             expiry_s: from.u32()?,
             ends_at: from.optional("end", Reader::u64)?.map(|at| clock.from_wall(at)),
             sent: Seq(from.u64()?),
+            doubtful: Seq(if flags & 4 != 0 { from.u64()? } else { 0 }),
         };
         self.reader.end()?;
         Ok((client_id, kept))
