@@ -15,7 +15,9 @@ usage: cargo xtask crash [options]
                     which then forgets the data; otherwise by strace)
   --full            a small disk that fills up, gets room, and fills up again
   --seed N          seed of the random choices (default: by the clock; it is printed)
-  --broker PROGRAM  another broker with mosquitto's configuration (default: pondhawk, built for this)
+  --shards N        shards of the broker (default: 1 to 4, in each life another number)
+  --broker PROGRAM  another broker with mosquitto's configuration (default: pondhawk, built for this);
+                    it is told of shards only with --shards
   --keep            keep the folder with store and log also when nothing is wrong
   --json            the report as JSON
 ";
@@ -39,6 +41,7 @@ pub(crate) struct Options {
     pub(crate) fuse: bool,
     pub(crate) trouble: Trouble,
     pub(crate) seed: Option<u64>,
+    pub(crate) shards: Option<u64>,
     pub(crate) broker: Option<PathBuf>,
     pub(crate) keep: bool,
     pub(crate) json: bool,
@@ -51,6 +54,7 @@ pub(crate) fn parse(arguments: Vec<String>) -> Result<Option<Options>> {
         fuse: false,
         trouble: Trouble::None,
         seed: None,
+        shards: None,
         broker: None,
         keep: false,
         json: false,
@@ -68,6 +72,7 @@ pub(crate) fn parse(arguments: Vec<String>) -> Result<Option<Options>> {
                 options.trouble = if argument == "--eio" { Trouble::Sync } else { Trouble::Full };
             }
             "--seed" => options.seed = Some(value()?.parse().context("--seed needs a number")?),
+            "--shards" => options.shards = Some(value()?.parse().context("--shards needs a number")?),
             "--broker" => options.broker = Some(value()?.into()),
             "--keep" => options.keep = true,
             "--json" => options.json = true,
@@ -91,15 +96,16 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = read("--kills 3 --fuse --eio --seed 9 --json").expect("good").expect("no help");
+        let options =
+            read("--kills 3 --fuse --eio --seed 9 --shards 2 --json").expect("good").expect("no help");
         assert_eq!((options.kills, options.fuse, options.seed, options.json), (3, true, Some(9), true));
-        assert_eq!(options.trouble, Trouble::Sync);
+        assert_eq!((options.trouble, options.shards), (Trouble::Sync, Some(2)));
         assert_eq!(read("--help").expect("good"), None);
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        for line in ["--kills", "--kills x", "--eio --full", "--fuse --full", "--what"] {
+        for line in ["--kills", "--kills x", "--shards many", "--eio --full", "--fuse --full", "--what"] {
             assert!(read(line).is_err(), "{line}");
         }
     }

@@ -56,10 +56,10 @@ impl Broker {
         }
     }
 
-    /// Starts it on a free port; `tracer` is a command to run it by.
-    pub(crate) fn start(&self, tracer: &[String]) -> Result<Running> {
+    /// Starts it on a free port, with so many shards if it is to be told; `tracer` is a command to run it by.
+    pub(crate) fn start(&self, shards: Option<u64>, tracer: &[String]) -> Result<Running> {
         let port = free_port()?;
-        fs::write(&self.config, self.settings(port)?)
+        fs::write(&self.config, self.settings(port, shards)?)
             .with_context(|| format!("cannot write {}", self.config.display()))?;
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let log_from = log.metadata()?.len();
@@ -72,11 +72,12 @@ impl Broker {
         Ok(Running { child, port, log: self.log.clone(), log_from, started: Instant::now() })
     }
 
-    fn settings(&self, port: u16) -> Result<String> {
+    fn settings(&self, port: u16, shards: Option<u64>) -> Result<String> {
         // Mosquitto as root becomes another user, to whom the folder does not belong.
         let user = if fs::metadata("/proc/self")?.uid() == 0 { "user root\n" } else { "" };
+        let shards = shards.map(|shards| format!("shards {shards}\n")).unwrap_or_default();
         Ok(format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\n{user}persistence true\n\
+            "{shards}listener {port} 127.0.0.1\nallow_anonymous true\n{user}persistence true\n\
              persistence_location {}/\nmax_queued_messages 0\nmax_inflight_messages 100\n\
              log_dest stdout\nlog_type error\nlog_type warning\nlog_type information\n",
             self.state.display()

@@ -118,7 +118,10 @@ impl Publisher {
             }
             Packet::PubComp { id } => self.end(world, id, 0),
             Packet::Disconnect { reason } => {
-                return Err(io::Error::other(format!("the broker disconnects with reason {reason}")));
+                world.unexpected(|| {
+                    format!("publisher {}: the broker disconnects with {reason:#x}", self.stream)
+                });
+                return Err(io::ErrorKind::ConnectionAborted.into());
             }
             _ => {}
         }
@@ -131,6 +134,7 @@ impl Publisher {
         if reason < 0x80 {
             world.ledger.acked(self.stream, open.number);
         } else {
+            world.unexpected(|| format!("a message of stream {} is refused with {reason:#x}", self.stream));
             world.ledger.refused(self.stream, open.number);
         }
     }

@@ -4,11 +4,12 @@ use super::{EVERYTHING, LOOK_EVERY, SessionWatch, World};
 use crate::chance::Chance;
 use crate::gate::{Life, Stage};
 use crate::ledger::fault::Kind;
+use crate::ledger::payload::{self, Origin};
 use crate::ledger::receipts::{Delivery, Receipts};
 use crate::wire::decode::Packet;
 use crate::wire::encode::{self, Hello};
 use crate::wire::{Version, Wire};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,12 +27,16 @@ pub(crate) enum Habit {
     Late(u32),
 }
 
-/// A subscriber to everything.
+/// Messages of a connection whose repetition is looked at, the newest.
+const RECENT: usize = 300;
+
+/// A subscriber to everything, alone or with others of a group.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     /// Its place in [`World::received`].
     pub(crate) index: usize,
     pub(crate) name: String,
+    pub(crate) filter: &'static str,
     pub(crate) version: Version,
     pub(crate) qos: u8,
     pub(crate) habit: Habit,
@@ -53,6 +58,37 @@ struct Kept {
     is_subscribed: bool,
     /// QoS 2 messages between PUBLISH and PUBREL: received once, whatever comes again.
     held: HashMap<u16, Vec<u8>>,
+    /// What has come at QoS 1 on this connection, with its packet identifier.
+    recent: VecDeque<(u16, Origin)>,
+    /// Of what came on connections before, that which the broker had promised by then: it is kept under its packet
+    /// identifier, so if it comes again under that, it is a repetition.
+    promised: HashMap<u16, Origin>,
+}
+
+impl Kept {
+    /// A connection has ended.
+    fn left(&mut self, world: &World, life: Life) {
+        let recent = std::mem::take(&mut self.recent);
+        let is_promised = |origin: &Origin| match *origin {
+            Origin::Message { stream, number } => world.ledger.is_acked(stream, number),
+            Origin::Will { .. } => false,
+        };
+        let promised: Vec<_> = recent.into_iter().filter(|(_, origin)| is_promised(origin)).collect();
+        // In another life it may have been promised for a copy that was sent again.
+        if world.gate.lives() == life.number {
+            self.promised.extend(promised);
+        }
+    }
+
+    /// A message has come at QoS 1; false if it was sent before, and does not say so.
+    fn arrives(&mut self, id: u16, payload: &[u8], dup: bool) -> bool {
+        let Some(origin) = payload::origin(payload) else { return true };
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((id, origin));
+        self.promised.remove(&id) != Some(origin) || dup
+    }
 }
 
 impl Subscriber {
@@ -68,7 +104,9 @@ impl Subscriber {
             if lost {
                 kept = Kept::default();
             }
-            match self.connected(world, life, &mut wire, &mut kept) {
+            let left = self.connected(world, life, &mut wire, &mut kept);
+            kept.left(world, life);
+            match left {
                 Ok(Left::Until(life)) => from = life,
                 Ok(Left::Again) | Err(_) => {}
             }
@@ -77,7 +115,7 @@ impl Subscriber {
 
     fn connected(&mut self, world: &World, life: Life, wire: &mut Wire, kept: &mut Kept) -> io::Result<Left> {
         if !kept.is_subscribed {
-            wire.send(&encode::subscribe(self.version, 1, &[EVERYTHING], self.qos))?;
+            wire.send(&encode::subscribe(self.version, 1, &[self.filter], self.qos))?;
         }
         let mut budget = match self.habit {
             Habit::Blinking(most) => self.chance.below(most),
@@ -128,10 +166,14 @@ impl Subscriber {
                 kept.is_subscribed = true;
             }
             Packet::SubAck { codes } => {
-                return Err(io::Error::other(format!("the subscription is refused with {codes:?}")));
+                world.unexpected(|| format!("{}: the subscription is refused with {codes:?}", self.name));
+                return Err(io::ErrorKind::Other.into());
             }
-            Packet::Publish { topic, payload, qos, retain, id } => {
-                self.publish(world, kept, Publish { topic, payload, qos, retain, id }, out);
+            Packet::Disconnect { reason } => {
+                world.unexpected(|| format!("{}: the broker disconnects with {reason:#x}", self.name));
+            }
+            Packet::Publish { topic, payload, qos, retain, dup, id } => {
+                self.publish(world, kept, Publish { topic, payload, qos, retain, dup, id }, out);
             }
             Packet::PubRel { id } => {
                 kept.held.remove(&id);
@@ -143,7 +185,17 @@ impl Subscriber {
     }
 
     fn publish(&mut self, world: &World, kept: &mut Kept, publish: Publish, out: &mut Vec<u8>) {
-        let Publish { topic, payload, qos, retain, id } = publish;
+        let Publish { topic, payload, qos, retain, dup, id } = publish;
+        let is_marked = match qos {
+            // A retained message is sent before it is kept for this session, which nobody was promised.
+            1 if !retain => kept.arrives(id, &payload, dup),
+            2 => dup || !kept.held.contains_key(&id),
+            _ => true,
+        };
+        if !is_marked {
+            let text = format!("{}: packet id {id} comes again without DUP at QoS {qos}", self.name);
+            world.ledger.fault(Kind::Wrong, text);
+        }
         match qos {
             1 => encode::answer(out, encode::PUBACK, id),
             2 => encode::answer(out, encode::PUBREC, id),
@@ -165,7 +217,7 @@ impl Subscriber {
         }
         let delivery = Delivery { topic: &topic, payload: &payload, qos };
         self.with_receipts(|receipts| receipts.receive(&world.ledger, &delivery));
-        if matches!(self.habit, Habit::Online | Habit::Blinking(_)) {
+        if self.filter == EVERYTHING && matches!(self.habit, Habit::Online | Habit::Blinking(_)) {
             world.received[self.index].fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -180,5 +232,6 @@ struct Publish {
     payload: Vec<u8>,
     qos: u8,
     retain: bool,
+    dup: bool,
     id: u16,
 }

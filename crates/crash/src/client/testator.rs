@@ -16,11 +16,17 @@ const HOLD_MAX: Duration = Duration::from_millis(200);
 /// How long to wait for the end that follows DISCONNECT.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
+/// The delay of [`Ending::Late`] wills, and how long their clients stay away from a broker that runs.
+const DELAY_S: u32 = 1;
+const AWAY: Duration = Duration::from_millis(2500);
+
 /// When a will is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// With the end of the connection.
     AtOnce,
+    /// A while later: the client comes back after it, and the broker has died meanwhile or not.
+    Late,
     /// So late that the client has always come back before: never.
     Delayed,
 }
@@ -58,7 +64,13 @@ impl Testator {
                 _ => {}
             }
             self.decide(world, number, Due::Must);
-            if self.hold(&mut wire).is_err() {
+            let held = self.hold(&mut wire);
+            if self.ending == Ending::Late {
+                drop(wire);
+                stay_away(world, life);
+                continue;
+            }
+            if held.is_err() {
                 continue;
             }
             match self.chance.below(3) {
@@ -77,14 +89,18 @@ impl Testator {
         let client = format!("testator-{}", self.index);
         let topic = format!("crash/w{}", self.index);
         let payload = payload::of(Origin::Will { testator: self.index, number });
-        let delay_s = if self.ending == Ending::Delayed { 24 * 3600 } else { 0 };
+        let delay_s = match self.ending {
+            Ending::AtOnce => 0,
+            Ending::Late => DELAY_S,
+            Ending::Delayed => 24 * 3600,
+        };
         let will = Will { topic: &topic, payload: &payload, delay_s };
         let hello = Hello { version: self.version, client: &client, kept: self.kept, will: Some(will) };
         session.open(world, life, &hello).map(|(wire, _)| wire)
     }
 
     fn decide(&self, world: &World, number: u64, due: Due) {
-        if self.ending == Ending::AtOnce {
+        if self.ending != Ending::Delayed {
             world.ledger.decide(self.index, number, due);
         }
     }
@@ -96,6 +112,22 @@ impl Testator {
             wire.poll(LOOK_EVERY)?;
         }
         Ok(())
+    }
+}
+
+/// Lets a broker run for longer than the delay of the will: one that began after the connection ended, for if it died with
+/// it, that one counts the delay from its own start.
+fn stay_away(world: &World, life: Life) {
+    if world.gate.enter(life.number + 1).is_some() {
+        rest(AWAY);
+    }
+}
+
+/// Waits for so long.
+fn rest(span: Duration) {
+    let until = Instant::now() + span;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
     }
 }
 

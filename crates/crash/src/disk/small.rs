@@ -40,9 +40,12 @@ impl Small {
         }
     }
 
-    /// Takes the ballast away.
+    /// Takes the ballast away, if it is there.
     pub(crate) fn make_room(&self) -> Result<()> {
-        fs::remove_file(self.ballast()).context("cannot take the ballast away")
+        match fs::remove_file(self.ballast()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other.context("cannot take the ballast away"),
+        }
     }
 
     fn ballast(&self) -> PathBuf {

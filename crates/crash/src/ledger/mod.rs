@@ -93,6 +93,12 @@ impl Ledger {
         lock(&self.books[stream]).end(number, Fate::Refused);
     }
 
+    /// True if the broker has promised the message.
+    pub(crate) fn is_acked(&self, stream: usize, number: u64) -> bool {
+        let fates = self.books.get(stream).map(lock);
+        fates.is_some_and(|book| book.fates.get(number as usize) == Some(&Fate::Acked))
+    }
+
     /// How many messages of a stream were sent.
     pub(crate) fn sent(&self, stream: usize) -> u64 {
         lock(&self.books[stream]).fates.len() as u64

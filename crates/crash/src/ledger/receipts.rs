@@ -9,6 +9,8 @@ use super::{Due, Ledger};
 pub(crate) struct Receipts {
     name: String,
     qos: u8,
+    /// Several subscribers share the messages: each has its part in order, which is not looked at.
+    is_shared: bool,
     /// From which message of each stream on it must have all: those that were sent after its SUBACK.
     from: Vec<u64>,
     /// The same for the wills of each testator.
@@ -36,6 +38,7 @@ impl Receipts {
         Receipts {
             name: name.to_owned(),
             qos,
+            is_shared: false,
             // Nothing is owed before the SUBACK.
             from: vec![u64::MAX; ledger.plans().len()],
             wills_from: vec![u64::MAX; ledger.testators()],
@@ -45,6 +48,15 @@ impl Receipts {
             received: 0,
             repeated: 0,
         }
+    }
+
+    /// The book of a group of subscribers that share the messages.
+    pub(crate) fn shared(self) -> Self {
+        Receipts { is_shared: true, ..self }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The SUBACK has come: what is sent from now on is owed. One for a session that was lost forgives nothing.
@@ -110,6 +122,7 @@ impl Receipts {
         let highest = &mut self.highest[stream][(number % plan.topics) as usize];
         if let Some(last) = *highest
             && last > number
+            && !self.is_shared
         {
             let text = format!("{name}: message {number} of stream {stream} came after {last}");
             ledger.fault(Kind::Order, text);

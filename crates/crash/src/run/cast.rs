@@ -2,7 +2,9 @@
 
 use crate::args::{Options, Trouble};
 use crate::chance::Chance;
-use crate::client::{Auditor, Ending, Habit, Publisher, Subscriber, Testator, World};
+use crate::client::{
+    Auditor, EVERYTHING, Ending, Habit, Publisher, SHARED, Settler, Subscriber, Testator, World,
+};
 use crate::gate::Gate;
 use crate::ledger::receipts::Receipts;
 use crate::ledger::{Ledger, Plan};
@@ -27,10 +29,11 @@ const STREAMS: [(Plan, Version, usize); 7] = [
 const BARRIER: usize = STREAMS.len() - 1;
 
 /// Testators: version, kept session, when the will is due.
-const TESTATORS: [(Version, bool, Ending); 4] = [
+const TESTATORS: [(Version, bool, Ending); 5] = [
     (Version::V311, false, Ending::AtOnce),
     (Version::V311, true, Ending::AtOnce),
     (Version::V5, true, Ending::AtOnce),
+    (Version::V5, true, Ending::Late),
     (Version::V5, true, Ending::Delayed),
 ];
 
@@ -51,12 +54,16 @@ pub(super) struct Cast {
 pub(super) fn assemble(options: &Options, chance: &mut Chance) -> (Arc<World>, Cast) {
     let ledger = Ledger::new(STREAMS.iter().map(|(plan, ..)| *plan).collect(), TESTATORS.len());
     let habits = habits(options);
+    let group = group();
     let counter = |habit: &Habit| match habit {
         Habit::Online | Habit::Blinking(_) => AtomicU64::new(0),
         Habit::Away(_) | Habit::Late(_) => AtomicU64::new(u64::MAX),
     };
-    let received = habits.iter().map(|(habit, ..)| counter(habit)).collect();
-    let world = Arc::new(World { gate: Gate::new(), ledger, received });
+    let received = habits.iter().map(|(habit, ..)| counter(habit));
+    // Nobody of a group gets all.
+    let received = received.chain(group.iter().map(|_| AtomicU64::new(u64::MAX))).collect();
+    let is_well = options.trouble == Trouble::None;
+    let world = Arc::new(World { gate: Gate::new(), ledger, received, is_well });
     let mut cast = Cast {
         waiting: Vec::new(),
         chance: chance.split(),
@@ -65,13 +72,30 @@ pub(super) fn assemble(options: &Options, chance: &mut Chance) -> (Arc<World>, C
         others: Vec::new(),
         auditor: None,
     };
-    for (index, (habit, version, qos)) in habits.into_iter().enumerate() {
-        let name = format!("subscriber-{index}-{habit:?}-QoS{qos}");
-        let receipts = Arc::new(Mutex::new(Receipts::new(&name, qos, &world.ledger)));
-        cast.receipts.push(receipts.clone());
-        cast.waiting.push(Subscriber { index, name, version, qos, habit, chance: chance.split(), receipts });
+    let first_of_group = habits.len();
+    for (index, (habit, version, qos)) in habits.into_iter().chain(group).enumerate() {
+        let is_shared = index >= first_of_group;
+        let name = format!("{}-{index}-{habit:?}-QoS{qos}", if is_shared { "member" } else { "subscriber" });
+        if index <= first_of_group {
+            let receipts = Receipts::new(if is_shared { "group" } else { &name }, qos, &world.ledger);
+            let receipts = if is_shared { receipts.shared() } else { receipts };
+            cast.receipts.push(Arc::new(Mutex::new(receipts)));
+        }
+        let receipts = cast.receipts[index.min(first_of_group)].clone();
+        let filter = if is_shared { SHARED } else { EVERYTHING };
+        let chance = chance.split();
+        cast.waiting.push(Subscriber { index, name, filter, version, qos, habit, chance, receipts });
     }
     (world, cast)
+}
+
+/// Those who share what they subscribe to.
+fn group() -> [(Habit, Version, u8); 3] {
+    [
+        (Habit::Online, Version::V5, 2),
+        (Habit::Blinking(1000), Version::V5, 2),
+        (Habit::Away(2), Version::V311, 2),
+    ]
 }
 
 fn habits(options: &Options) -> Vec<(Habit, Version, u8)> {
@@ -125,6 +149,11 @@ impl Cast {
             let testator = Testator { index, version, kept, ending, chance: self.chance.split() };
             let world = world.clone();
             self.others.push(thread::spawn(move || testator.run(&world)));
+        }
+        for version in [Version::V311, Version::V5] {
+            let settler = Settler::new(version, self.chance.split());
+            let world = world.clone();
+            self.others.push(thread::spawn(move || settler.run(&world)));
         }
         let world = world.clone();
         self.auditor = Some(thread::spawn(move || Auditor::default().run(&world)));

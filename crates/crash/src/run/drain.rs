@@ -36,6 +36,9 @@ impl Run<'_> {
         for receipts in &cast.receipts {
             let receipts = receipts.lock().unwrap_or_else(PoisonError::into_inner);
             receipts.judge(&world.ledger);
+            if !receipts.is_subscribed() {
+                world.ledger.fault(Kind::Broker, format!("{} could never subscribe", receipts.name()));
+            }
             self.figures.received += receipts.received;
             self.figures.repeated += receipts.repeated;
         }

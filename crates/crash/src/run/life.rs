@@ -18,6 +18,8 @@ const DEATHS_AT_START_MAX: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long an acknowledgement is waited for that must not come. It can only miss a fault.
 const REFUSAL: Duration = Duration::from_secs(1);
+/// Shards of the broker at the most.
+const SHARDS_MAX: u64 = 4;
 /// Syncs that succeed before one fails, at the most.
 const SYNCS_MAX: u64 = 300;
 
@@ -37,7 +39,8 @@ impl Run<'_> {
         loop {
             // For each try anew: the last one's fault may have come in its start, or gone with its death.
             let tracer = if may_die { self.prepare_sync_fault() } else { Vec::new() };
-            let mut running = self.broker.start(&tracer)?;
+            let shards = self.shards();
+            let mut running = self.broker.start(shards, &tracer)?;
             let usual = self.figures.starts.last().copied();
             if let (1.., Some(usual)) = (deaths, usual)
                 && self.chance.one_in(3)
@@ -63,6 +66,12 @@ impl Run<'_> {
                 }
             }
         }
+    }
+
+    /// How many shards the broker is told to have in the life that begins.
+    fn shards(&mut self) -> Option<u64> {
+        let any = self.options.broker.is_none().then(|| 1 + self.chance.below(SHARDS_MAX));
+        self.options.shards.or(any)
     }
 
     /// The broker may refuse to start for the trouble that it is in, if it says so.

@@ -7,12 +7,13 @@ use std::io;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     ConnAck { present: bool, code: u8 },
-    Publish { topic: String, payload: Vec<u8>, qos: u8, retain: bool, id: u16 },
+    Publish { topic: String, payload: Vec<u8>, qos: u8, retain: bool, dup: bool, id: u16 },
     PubAck { id: u16, reason: u8 },
     PubRec { id: u16, reason: u8 },
     PubRel { id: u16 },
     PubComp { id: u16 },
     SubAck { codes: Vec<u8> },
+    UnsubAck,
     PingResp,
     Disconnect { reason: u8 },
 }
@@ -56,6 +57,7 @@ impl<'a> Body<'a> {
                 self.skip_properties()?;
                 Packet::SubAck { codes: self.bytes.to_vec() }
             }
+            11 => Packet::UnsubAck,
             13 => Packet::PingResp,
             14 => Packet::Disconnect { reason: self.reason() },
             _ => return Err(bad("a packet that no broker sends here")),
@@ -68,7 +70,8 @@ impl<'a> Body<'a> {
         let topic = String::from_utf8_lossy(self.take(len)?).into_owned();
         let id = if qos > 0 { self.number()? } else { 0 };
         self.skip_properties()?;
-        Ok(Packet::Publish { topic, payload: self.bytes.to_vec(), qos, retain: first & 1 == 1, id })
+        let (retain, dup) = (first & 1 == 1, first & 8 == 8);
+        Ok(Packet::Publish { topic, payload: self.bytes.to_vec(), qos, retain, dup, id })
     }
 
     /// 0 where it is left out, as the standard has it.
@@ -128,7 +131,8 @@ mod tests {
             for end in 0..bytes.len() {
                 assert_eq!(packet(&bytes[..end], version).expect("no error"), None);
             }
-            let expected = Packet::Publish { topic: "a/b".into(), payload, qos: 2, retain: true, id: 513 };
+            let expected =
+                Packet::Publish { topic: "a/b".into(), payload, qos: 2, retain: true, dup: true, id: 513 };
             assert_eq!(packet(&bytes, version).expect("no error"), Some((expected, bytes.len())));
         }
     }

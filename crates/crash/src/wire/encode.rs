@@ -93,6 +93,16 @@ pub(crate) fn subscribe(version: Version, id: u16, filters: &[&str], qos: u8) ->
     framed(0x82, &body)
 }
 
+/// An UNSUBSCRIBE for one filter.
+pub(crate) fn unsubscribe(version: Version, id: u16, filter: &str) -> Vec<u8> {
+    let mut body = id.to_be_bytes().to_vec();
+    if version == Version::V5 {
+        body.push(0);
+    }
+    text(&mut body, filter);
+    framed(0xa2, &body)
+}
+
 /// PUBACK, PUBREC, PUBREL or PUBCOMP of success: the same in both versions.
 pub(crate) fn answer(to: &mut Vec<u8>, first: u8, id: u16) {
     let [high, low] = id.to_be_bytes();
