@@ -33,6 +33,8 @@ pub struct Counters {
     pub queued: u64,
     /// Bytes of them.
     pub queued_bytes: u64,
+    /// Those of them that are on disk and not in memory.
+    pub queued_disk_bytes: u64,
     /// Bytes of QoS 2 messages that wait for their PUBREL now.
     pub inbox_bytes: u64,
     /// Messages that the store keeps now: retained, queued, in flight, and before their PUBREL.
@@ -72,6 +74,7 @@ impl Counters {
         self.retained_bytes += other.retained_bytes;
         self.queued += other.queued;
         self.queued_bytes += other.queued_bytes;
+        self.queued_disk_bytes += other.queued_disk_bytes;
         self.inbox_bytes += other.inbox_bytes;
         self.kept += other.kept;
         self.trie_nodes += other.trie_nodes;

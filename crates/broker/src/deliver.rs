@@ -185,6 +185,7 @@ impl<H: Host> Parts<'_, H> {
         let Some((message, delivery)) = record else { return };
         self.record(index, |client_id| Persist::Queued { client_id, seq, message, delivery }, fx);
         self.holds.persisted(fx.ticket);
+        self.spill_later(index);
     }
 
     /// Makes a record of a session that the store knows.
@@ -402,6 +403,7 @@ impl<H: Host> Shard<H> {
     pub(crate) fn pump(&mut self, index: u32, fx: &mut Effects) {
         let mut parts = self.delivery_parts();
         while parts.pump_one(index, fx) {}
+        parts.read_ahead(index, fx);
         self.unpark_replays(index);
     }
 }

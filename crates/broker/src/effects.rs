@@ -1,11 +1,13 @@
 //! What a shard wants done. The driver empties it after each turn.
 
-use crate::id::{ConnId, ShardId};
+use crate::id::{ConnId, SessionId, ShardId};
 use crate::mail::Mail;
 use crate::record::Persist;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pondhawk_codec::ReasonCode;
+use pondhawk_session::server::{Page, Seq};
 
 /// A promise of durability: everything that was persisted up to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +32,35 @@ pub struct Effects {
     pub persist: Vec<Persist>,
     /// The ticket of the last record.
     pub ticket: Ticket,
+    /// Queued messages to be read from the store: [`Shard::fetched`](crate::Shard::fetched) is told of each, whenever.
+    pub fetch: Vec<Fetch>,
+}
+
+/// Queued messages of a session that are to be read: its records [`Queued`](Persist::Queued) from one number through
+/// another, from the first on. Only what the store has said that it has is asked for ([`Shard::stored`]).
+///
+/// [`Shard::stored`]: crate::Shard::stored
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Who asks.
+    pub session: SessionId,
+    /// The name of that session in the records.
+    pub client_id: Arc<str>,
+    /// The first.
+    pub from: Seq,
+    /// The last.
+    pub through: Seq,
+    /// The reading may stop behind a message once it has so many bytes.
+    pub bytes: usize,
+}
+
+/// The answer to a [`Fetch`].
+#[derive(Debug)]
+pub struct Fetched {
+    /// Who asked.
+    pub session: SessionId,
+    /// What was read; `None`: nothing can be read now.
+    pub page: Option<Page>,
 }
 
 /// Something that takes longer than a shard may wait.

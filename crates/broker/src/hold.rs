@@ -13,6 +13,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use pondhawk_codec::{PacketId, PacketType, ReasonCode};
 use pondhawk_plants::planted;
+use pondhawk_session::server::Seq;
 
 /// What happens once all is durable.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,8 @@ pub(crate) struct Holds {
     current: Option<u32>,
     /// Bytes of the messages that acknowledgements wait for.
     bytes: usize,
+    /// Sessions whose messages, up to a number, leave memory when the store has this.
+    pub(crate) spills: VecDeque<(Ticket, (SessionId, Seq))>,
 }
 
 /// The next that a durable ticket lets go.

@@ -85,6 +85,8 @@ pub enum NoteKind {
     Subscribe,
     /// Subscriptions let go.
     Unsubscribe,
+    /// What must not happen.
+    Error,
 }
 
 /// How a connection ended.
@@ -172,6 +174,11 @@ pub enum Note<'a> {
         client: &'a str,
         filter: &'a str,
     },
+    /// Queued messages that the store cannot give back, as it found when they were to be sent.
+    Lost {
+        client: &'a str,
+        messages: usize,
+    },
 }
 
 impl Note<'_> {
@@ -182,6 +189,7 @@ impl Note<'_> {
             Note::Connected { .. } | Note::Ended { .. } | Note::Refused { .. } => NoteKind::Notice,
             Note::SubscribeFilter { .. } => NoteKind::Subscribe,
             Note::UnsubscribeFilter { .. } => NoteKind::Unsubscribe,
+            Note::Lost { .. } => NoteKind::Error,
             _ => NoteKind::Debug,
         }
     }

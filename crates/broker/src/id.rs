@@ -14,8 +14,8 @@ pub struct ConnId {
     pub(crate) generation: u32,
 }
 
-/// A session of one shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A session of one shard; the default is none that ever was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SessionId {
     pub(crate) index: u32,
     pub(crate) generation: u32,

@@ -9,7 +9,8 @@
 //! # Inputs, in the order of a connection's life
 //! [`Shard::open`], [`Shard::receive`] (any number), [`Shard::answer`] (for each question that was asked),
 //! [`Shard::written`] and [`Shard::writable`], [`Shard::closed`]. Independent of connections:
-//! [`Shard::mail`] (from other shards), [`Shard::durable`] (from the store), [`Shard::tick`],
+//! [`Shard::mail`] (from other shards), [`Shard::durable`], [`Shard::stored`] and [`Shard::fetched`] (from the store),
+//! [`Shard::tick`],
 //! [`Shard::work`], [`Shard::reload`], [`Shard::publish_system`]. Before all, where there is a store:
 //! [`Restored::resolve`] (also of an empty one), [`Restored::split`], [`Shard::restore`], and letters until
 //! [`Shard::is_restored`].
@@ -55,6 +56,7 @@ mod session;
 mod settings;
 mod shard;
 mod share;
+mod spill;
 mod subscribe;
 mod timers;
 mod trie;
@@ -62,18 +64,18 @@ mod will;
 
 pub use conn::{Consumed, ReadState};
 pub use counters::Counters;
-pub use effects::{Answer, Effects, Question, Subject, Ticket};
+pub use effects::{Answer, Effects, Fetch, Fetched, Question, Subject, Ticket};
 pub use home::Homes;
 pub use host::{Ended, Gate, Host, Note, NoteKind, Slot};
 pub use id::{ConnId, SessionId, SessionRef, ShardId};
 pub use keeping::Keeping;
 pub use mail::{Confirm, Mail, weight};
 pub use pondhawk_session::server::{
-    Delivery, Message, MessageRef, Millis, Origin, OutboxLimits, Seq, Source, SubscriptionIds,
+    Delivery, Message, MessageRef, Millis, Origin, OutboxLimits, Page, Run, Seq, Source, SubscriptionIds,
 };
 pub use record::{Kept, Persist, Place, Release};
 pub use resolve::Restart;
-pub use restore::{Restored, RestoredRelease, RestoredSession, RestoredWill};
+pub use restore::{InMemory, Restored, RestoredRelease, RestoredSession, RestoredWill};
 pub use settings::{ListenerSettings, Settings};
 pub use shard::{Opened, Shard};
 pub use will::Will;

@@ -118,7 +118,7 @@ impl<H: Host> Resolver<'_, H> {
                 let window = usize::from(self.restart.settings.window());
                 let sent = session.queue.keys().take(window).max().copied().unwrap_or_default();
                 kept.sent = kept.sent.max(sent);
-                kept.doubtful = session.queue.last_key_value().map_or(kept.doubtful, |(seq, _)| *seq);
+                kept.doubtful = session.last_queued().unwrap_or(kept.doubtful);
                 kept.ends_at = Some(ends_at);
                 changes.push(Persist::Session { client_id: client_id.clone(), kept });
             }
@@ -259,8 +259,7 @@ impl<H: Host> Resolver<'_, H> {
         if !is_under(mount, view.topic) || !host.may_receive(&identity, view.topic) {
             return;
         }
-        let last = session.queue.last_key_value().map_or(session.kept.sent, |(seq, _)| *seq);
-        let seq = Seq(last.max(session.kept.sent).0 + 1);
+        let seq = Seq(session.last_queued().unwrap_or_default().max(session.kept.sent).0 + 1);
         let delivery = Delivery { qos, retain: subscription.retain_as_published && view.retain, ids };
         self.put(Persist::Queued { client_id, seq, message: message.clone(), delivery });
     }

@@ -18,7 +18,9 @@ use alloc::vec::Vec;
 use pondhawk_codec::packet::SubscribeOptions;
 use pondhawk_codec::{PacketId, Version};
 use pondhawk_plants::planted;
-use pondhawk_session::server::{Delivery, Inbox, Message, MessageRef, Millis, Origin, Outbox, Seq, Source};
+use pondhawk_session::server::{
+    Delivery, Inbox, Message, MessageRef, Millis, Origin, Outbox, Run, Seq, Source,
+};
 
 /// Everything that a store has kept.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +46,20 @@ pub struct RestoredSession {
     pub subscriptions: BTreeMap<Arc<str>, (u8, u32)>,
     /// Its messages in the order of their numbers; without a message where only PUBREL is owed.
     pub queue: BTreeMap<Seq, (Option<Arc<Message>>, Delivery)>,
+    /// Those among them that are not here, but read when they are due: all are behind what may have been sent.
+    pub on_disk: Option<Run>,
     /// QoS 2 messages that wait for PUBREL, by packet identifier.
     pub inbox: BTreeMap<u16, Arc<Message>>,
+}
+
+/// How much of each queue a restart has in memory: the first messages until both are reached, and at least those that
+/// may have been sent. The rest stays on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct InMemory {
+    /// So many messages, if the client was connected: its window.
+    pub messages: usize,
+    /// Messages of so many bytes; 0: all.
+    pub bytes: usize,
 }
 
 /// A will.
@@ -113,6 +127,7 @@ impl Restored {
             kept: kept.clone(),
             subscriptions: BTreeMap::new(),
             queue: BTreeMap::new(),
+            on_disk: None,
             inbox: BTreeMap::new(),
         };
         self.sessions.entry(client_id).or_insert(new).kept = kept;
@@ -189,7 +204,7 @@ impl<H: Host> Shard<H> {
             unclaimed: kept.unclaimed,
             mount: self.mount_point(kept.listener),
             inbox,
-            outbox: Outbox::restore(entries, kept.sent, kept.doubtful),
+            outbox: Outbox::restore(entries, restored.on_disk, (kept.sent, kept.doubtful)),
             expiry_s: kept.expiry_s,
             expires_at: kept.ends_at.unwrap_or(Millis::MAX),
             stored: true,
@@ -236,6 +251,26 @@ pub(crate) fn subscription(options: u8, id: u32) -> Subscription {
 }
 
 impl RestoredSession {
+    /// Whether the message `seq`, the next of the queue, is to be in memory, behind so many `bytes` that are.
+    #[must_use]
+    pub fn is_in_memory(&self, seq: Seq, bytes: usize, limits: &InMemory) -> bool {
+        let sent = seq <= self.kept.sent || self.kept.ends_at.is_none() && self.queue.len() < limits.messages;
+        self.on_disk.is_none() && (sent || limits.bytes == 0 || bytes < limits.bytes)
+    }
+
+    /// Messages of the queue, in memory and on disk.
+    #[must_use]
+    pub fn queue_len(&self) -> usize {
+        self.queue.len() + self.on_disk.map_or(0, |run| run.messages)
+    }
+
+    /// The last number in the queue.
+    #[must_use]
+    pub fn last_queued(&self) -> Option<Seq> {
+        let last = self.queue.last_key_value().map(|(seq, _)| *seq);
+        last.max(self.on_disk.map(|run| run.through))
+    }
+
     fn apply(&mut self, record: Persist) {
         match record {
             Persist::Subscribed { filter, options, id, .. } => {

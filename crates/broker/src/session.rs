@@ -50,6 +50,8 @@ pub(crate) struct Session<I> {
     pub(crate) stored: bool,
     /// It has outlived its connection.
     pub(crate) absent: bool,
+    /// Messages of its queue are to leave memory once the store has them.
+    pub(crate) spilling: bool,
     /// The last record about a message to its client.
     pub(crate) rests_on: Ticket,
 }
@@ -87,6 +89,7 @@ impl<I> Session<I> {
             placed: true,
             stored: false,
             absent: false,
+            spilling: false,
             rests_on: Ticket(0),
         }
     }

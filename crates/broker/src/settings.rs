@@ -1,5 +1,6 @@
 //! What the configuration says, as the shards use it. Replaced whole by a reload.
 
+use crate::restore::InMemory;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use pondhawk_codec::{Qos, Version};
@@ -13,6 +14,8 @@ pub struct Settings {
     pub max_inflight_messages: u16,
     /// `max_inflight_bytes`, `max_queued_messages`, `max_queued_bytes`.
     pub outbox: OutboxLimits,
+    /// `queue_memory_bytes`: bytes of a queue from which on messages that are on disk are no longer kept in memory too.
+    pub queue_memory_bytes: usize,
     /// `queue_qos0_messages`: queue QoS 0 for absent sessions too.
     pub queue_qos0_messages: bool,
     /// `max_packet_size`: largest packet from a client.
@@ -96,6 +99,7 @@ impl Default for Settings {
         Settings {
             max_inflight_messages: 20,
             outbox: OutboxLimits { inflight_bytes: 0, queued_messages: 1000, queued_bytes: 0 },
+            queue_memory_bytes: 262_144,
             queue_qos0_messages: false,
             max_packet_size: 2_000_000,
             max_connect_packet_size: 100_000,
@@ -146,6 +150,12 @@ impl Settings {
     /// The window that we offer and keep to; 0 in the configuration means as many as there are ids.
     pub(crate) fn window(&self) -> u16 {
         if self.max_inflight_messages == 0 { u16::MAX } else { self.max_inflight_messages }
+    }
+
+    /// How much of each queue a restart needs in memory.
+    #[must_use]
+    pub fn in_memory(&self) -> InMemory {
+        InMemory { messages: usize::from(self.window()), bytes: self.queue_memory_bytes }
     }
 
     /// The largest packet that a connected client may send.

@@ -237,6 +237,7 @@ impl<H: Host> Shard<H> {
                 Timer::KeepAlive(conn) => self.keep_alive_timer(conn, fx),
                 Timer::SessionExpiry(session) => self.session_expired(session, fx),
                 Timer::Will(session) => self.will_timer(session, fx),
+                Timer::Fetch(session) => self.fetch_again(session, fx),
             }
         }
         if self.timers.is_bloated(self.conns.len() + self.sessions.len()) {
@@ -246,7 +247,7 @@ impl<H: Host> Shard<H> {
                     .lookup(conn.index, conn.generation)
                     .is_some_and(|state| !state.is_connected() || state.reauth != Reauth::No),
                 Timer::KeepAlive(conn) => conns.lookup(conn.index, conn.generation).is_some(),
-                Timer::SessionExpiry(id) | Timer::Will(id) => {
+                Timer::SessionExpiry(id) | Timer::Will(id) | Timer::Fetch(id) => {
                     sessions.lookup(id.index, id.generation).is_some()
                 }
             });
@@ -358,6 +359,7 @@ impl<H: Host> Shard<H> {
             counters.connected += u64::from(session.conn.is_some());
             counters.queued += (session.outbox.inflight_len() + session.outbox.queue_len()) as u64;
             counters.queued_bytes += session.outbox.bytes() as u64;
+            counters.queued_disk_bytes += session.outbox.disk_bytes() as u64;
             counters.inbox_bytes += session.inbox.bytes() as u64;
             if session.is_recorded() {
                 let messages =

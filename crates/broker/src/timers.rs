@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     SessionExpiry(SessionId),
     /// A delayed will is due. [MQTT-3.1.2-8]
     Will(SessionId),
+    /// What could not be read from the store is tried again.
+    Fetch(SessionId),
 }
 
 #[derive(Debug, PartialEq, Eq)]

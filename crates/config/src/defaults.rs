@@ -134,6 +134,7 @@ fn limits() -> Limits {
         max_inflight_bytes: None,
         max_queued_messages: None,
         max_queued_bytes: None,
+        queue_memory_bytes: 0,
         global_max_clients: None,
         global_max_connections: None,
         memory_limit: None,

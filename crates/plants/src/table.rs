@@ -65,6 +65,7 @@ plants! {
     AliasNotReplaced "session" "a topic alias keeps its first topic" "MQTT-3.3.2-12";
     AliasAboveMaximum "session" "a client may make one alias more than it was offered" "MQTT-3.2.2-17";
     RefusedKeptInflight "session" "a message that PUBREC refuses is released as if it were taken" "MQTT-4.4.0-2";
+    PageOutOfOrder "session" "messages read back from disk are queued in the opposite order" "MQTT-4.6.0-5, docs/design/007";
     ClientDupNotSet "session" "our client sends again without DUP" "MQTT-3.3.1-1";
 
     DollarMatchedByHash "broker" "# matches topics that begin with $" "MQTT-4.7.2-1";
@@ -109,6 +110,8 @@ plants! {
     ReachedForgotten "broker" "the arrival of a released message has no record" "I2, docs/design/005";
     ReleasedForgotten "broker" "PUBREL has no record" "I2, docs/design/005";
     WillNotRecorded "broker" "the will of a connected client has no record" "I7, docs/design/005";
+    SpilledTooSoon "broker" "messages leave memory before the store has them" "I1, docs/design/007";
+    FetchLosesOne "broker" "the last message of what is read back from disk is lost" "I1, docs/design/007";
     RestoredWithoutQueue "broker" "a restart forgets what was queued" "I1";
     RestoredWithoutSubscriptions "broker" "a restart forgets subscriptions" "I6";
 

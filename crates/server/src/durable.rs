@@ -6,7 +6,9 @@ use crate::logging::{Class, Log};
 use crate::pump::{Legacy, Store};
 use crate::run::{StartError, exit};
 use crate::takeover;
-use pondhawk_broker::{Homes, Keeping, Persist, Restart, Restored, Settings, ShardId, Ticket};
+use pondhawk_broker::{
+    Fetch, Fetched, Homes, Keeping, Persist, Restart, Restored, RestoredSession, Settings, ShardId, Ticket,
+};
 use pondhawk_config::{Config, Durability};
 use pondhawk_store::disk::{self, DiskEngine, Opened};
 use pondhawk_store::{
@@ -96,6 +98,18 @@ impl Store for Desk {
     fn keeping(&self) -> Keeping {
         Desk::keeping(self)
     }
+
+    fn stored(&mut self) -> Ticket {
+        Desk::stored(self)
+    }
+
+    fn fetch(&mut self, fetches: &mut Vec<Fetch>) {
+        Desk::fetch(self, fetches);
+    }
+
+    fn fetched(&mut self) -> Vec<Fetched> {
+        Desk::fetched(self)
+    }
 }
 
 /// Opens the store, if the configuration wants one, and starts its thread. One that nobody has asked for may be
@@ -115,7 +129,8 @@ pub(crate) fn start(
         StartError::new(exit::FAILED, format!("Error: {}: {error}", path.display()), hint)
     };
     let clock = clock(start.epoch);
-    let mut opened = match disk::open(&path, clock) {
+    let in_memory = start.settings.in_memory();
+    let mut opened = match disk::open_within(&path, clock, in_memory) {
         Err(error) if start.config.persistence.by_default && is_outside(&error) => {
             let (text, path) = ("Nothing is kept when the broker ends", path.display());
             start.log.write(Class::Warning, format_args!("Warning: {text}: {path}: {error}."));
@@ -126,7 +141,7 @@ pub(crate) fn start(
     if takeover::is_new(&opened) && mosquitto_db.exists() {
         drop(opened);
         take_over(start, &mosquitto_db, &path)?;
-        opened = disk::open(&path, clock).map_err(failed)?;
+        opened = disk::open_within(&path, clock, in_memory).map_err(failed)?;
     }
     let Opened { mut log, recovered, aside, notes } = opened;
     let say = |class, text: String| start.log.write(class, text);
@@ -222,7 +237,7 @@ fn clock(epoch: Instant) -> Clock {
 }
 
 fn opened_text(path: &str, restored: &Restored) -> String {
-    let queued: usize = restored.sessions.values().map(|session| session.queue.len()).sum();
+    let queued: usize = restored.sessions.values().map(RestoredSession::queue_len).sum();
     format!(
         "Store {path}: {} sessions, {queued} messages for them, {} retained messages.",
         restored.sessions.len(),

@@ -35,6 +35,7 @@ pub fn settings(config: &Config) -> Settings {
     let expiration = mqtt.persistent_client_expiration;
     let mut settings = Settings {
         max_inflight_messages: limits.max_inflight_messages.unwrap_or(0),
+        queue_memory_bytes: limits.queue_memory_bytes,
         queue_qos0_messages: mqtt.queue_qos0_messages,
         max_packet_size: limits.max_packet_size,
         max_connect_packet_size: limits.max_connect_packet_size,

@@ -3,9 +3,9 @@
 
 use crate::engine::Engine;
 use crate::{Clock, Log, State, StoreError, Turn};
-use pondhawk_broker::{Keeping, Persist, ShardId, Ticket};
+use pondhawk_broker::{Fetch, Fetched, Keeping, Persist, ShardId, Ticket};
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub enum Durability {
     Interval(Duration),
 }
 
-/// Wakes a shard because its ticket has advanced.
+/// Wakes a shard because its ticket has advanced, or something that it asked for has been read.
 pub type Wake = Box<dyn Fn() + Send>;
 /// Is told when the store fills up, has room again, or fails. It is full from when its reserve is used up.
 pub type Told = Box<dyn FnMut(&State) + Send>;
@@ -64,25 +64,28 @@ pub struct Desk {
 struct Shared {
     queue: Mutex<Queue>,
     more: Condvar,
-    /// How far each shard is.
-    tickets: Vec<AtomicU64>,
+    /// What each shard is to be told.
+    news: Vec<News>,
     /// A [`Keeping`].
     keeping: AtomicU8,
     figures: Mutex<Figures>,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
-    turns: Vec<Owned>,
-    closed: bool,
-    /// Everything is to be synced now, whatever the interval.
-    hurried: bool,
+struct News {
+    /// How far it is.
+    ticket: AtomicU64,
+    /// What was read for it, and whether there is any.
+    fetched: Mutex<Vec<Fetched>>,
+    has_fetched: AtomicBool,
 }
 
-/// What is there to be done.
-struct Work {
+#[derive(Debug, Default)]
+struct Queue {
     turns: Vec<Owned>,
+    fetches: Vec<Asked>,
     closed: bool,
+    /// Everything is to be synced now, whatever the interval.
     hurried: bool,
 }
 
@@ -92,6 +95,22 @@ struct Owned {
     ticket: Ticket,
     clock: Clock,
     records: Vec<Persist>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    shard: ShardId,
+    clock: Clock,
+    fetch: Fetch,
+}
+
+/// What the thread has to do.
+#[derive(Debug, Default)]
+struct Work {
+    turns: Vec<Owned>,
+    fetches: Vec<Asked>,
+    closed: bool,
+    hurried: bool,
 }
 
 impl Shared {
@@ -119,12 +138,37 @@ impl Desk {
     #[must_use]
     pub fn durable(&self) -> Ticket {
         match self.durability {
-            Durability::Group => {
-                let ticket = self.shared.tickets.get(usize::from(self.shard.0));
-                Ticket(ticket.map_or(0, |ticket| ticket.load(Ordering::Acquire)))
-            }
+            Durability::Group => self.stored(),
             Durability::Interval(_) => self.last,
         }
+    }
+
+    /// The last ticket up to which everything is on disk.
+    #[must_use]
+    pub fn stored(&self) -> Ticket {
+        Ticket(self.news().ticket.load(Ordering::Acquire))
+    }
+
+    /// Asks for messages to be read: they come by [`fetched`](Self::fetched), and the shard is woken.
+    pub fn fetch(&mut self, fetches: &mut Vec<Fetch>) {
+        let (shard, clock) = (self.shard, self.clock);
+        let asked = fetches.drain(..).map(|fetch| Asked { shard, clock, fetch });
+        self.shared.queue().fetches.extend(asked);
+        self.shared.more.notify_one();
+    }
+
+    /// What has been read since the last call.
+    #[must_use]
+    pub fn fetched(&mut self) -> Vec<Fetched> {
+        let news = self.news();
+        if !news.has_fetched.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *news.fetched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn news(&self) -> &News {
+        &self.shared.news[usize::from(self.shard.0)]
     }
 }
 
@@ -157,7 +201,8 @@ impl<E: Engine + 'static> Keeper<E> {
         told: Told,
     ) -> io::Result<(Self, Vec<Desk>)> {
         let durable = |shard: usize| log.durable(ShardId(shard as u8));
-        let tickets: Vec<_> = (0..wakes.len()).map(|shard| AtomicU64::new(durable(shard).0)).collect();
+        let news = |shard| News { ticket: AtomicU64::new(durable(shard).0), ..News::default() };
+        let news: Vec<_> = (0..wakes.len()).map(news).collect();
         let shards = wakes.len();
         let figures = Figures {
             state: State::Open,
@@ -169,7 +214,7 @@ impl<E: Engine + 'static> Keeper<E> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             more: Condvar::new(),
-            tickets,
+            news,
             keeping: AtomicU8::new(WORKS),
             figures: Mutex::new(figures),
         });
@@ -243,7 +288,9 @@ impl<E: Engine> Worker<E> {
     fn run(mut self) -> Log<E> {
         self.tell();
         loop {
-            let Work { turns, closed, hurried } = self.next();
+            let Work { turns, fetches, closed, hurried } = self.next();
+            // What is asked for was synced before: it need not wait for what comes now.
+            fetches.into_iter().for_each(|asked| self.read(&asked));
             for turn in &turns {
                 let Owned { shard, ticket, clock, records } = turn;
                 self.unsynced += records.len() as u64;
@@ -262,7 +309,7 @@ impl<E: Engine> Worker<E> {
     /// Waits until there is something to do, and takes it.
     fn next(&self) -> Work {
         let mut queue = self.shared.queue();
-        while queue.turns.is_empty() && !queue.closed && !queue.hurried {
+        while queue.turns.is_empty() && queue.fetches.is_empty() && !queue.closed && !queue.hurried {
             queue = match self.pause() {
                 None => self.shared.more.wait(queue).unwrap_or_else(PoisonError::into_inner),
                 Some(Duration::ZERO) => break,
@@ -270,14 +317,18 @@ impl<E: Engine> Worker<E> {
                     let (queue, waited) =
                         self.shared.more.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner);
                     if waited.timed_out() {
-                        return Work { turns: Vec::new(), closed: queue.closed, hurried: false };
+                        return Work { closed: queue.closed, ..Work::default() };
                     }
                     queue
                 }
             };
         }
-        let hurried = std::mem::take(&mut queue.hurried);
-        Work { turns: std::mem::take(&mut queue.turns), closed: queue.closed, hurried }
+        Work {
+            turns: std::mem::take(&mut queue.turns),
+            fetches: std::mem::take(&mut queue.fetches),
+            closed: queue.closed,
+            hurried: std::mem::take(&mut queue.hurried),
+        }
     }
 
     /// How long to wait for the next turn; `None`: until it comes.
@@ -317,6 +368,20 @@ impl<E: Engine> Worker<E> {
         kept
     }
 
+    fn read(&self, asked: &Asked) {
+        let Asked { shard, clock, fetch } = asked;
+        // What cannot be read now is asked for again. Why it cannot is said where the log's state is.
+        let page = self.log.page(fetch, *clock).ok();
+        let place = usize::from(shard.0);
+        if let (Some(news), Some(wake)) = (self.shared.news.get(place), self.wakes.get(place)) {
+            let mut fetched = news.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+            fetched.push(Fetched { session: fetch.session, page });
+            drop(fetched);
+            news.has_fetched.store(true, Ordering::Release);
+            wake();
+        }
+    }
+
     /// How the store fares, as those who give it something must know it.
     fn fares(&mut self) -> State {
         let state = self.log.state().clone();
@@ -342,9 +407,9 @@ impl<E: Engine> Worker<E> {
             // They must know before they take the next message.
             self.wakes.iter().for_each(|wake| wake());
         }
-        for (shard, (ticket, wake)) in self.shared.tickets.iter().zip(&self.wakes).enumerate() {
+        for (shard, (news, wake)) in self.shared.news.iter().zip(&self.wakes).enumerate() {
             let durable = self.log.durable(ShardId(shard as u8)).0;
-            if ticket.swap(durable, Ordering::Release) != durable {
+            if news.ticket.swap(durable, Ordering::Release) != durable {
                 wake();
             }
         }

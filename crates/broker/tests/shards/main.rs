@@ -22,6 +22,7 @@ mod rights;
 mod routing;
 mod sessions;
 mod shared;
+mod spill;
 mod standard;
 mod wills;
 mod wire;

@@ -4,8 +4,8 @@
 use crate::host::{SharedWorld, TestHost, World};
 use crate::wire::{self, Got, Hello, Msg, ack, decode};
 use pondhawk_broker::{
-    Answer, ConnId, Counters, Effects, Homes, Keeping, Mail, Millis, Persist, Question, ReadState, Restart,
-    Restored, Settings, Shard, ShardId, Ticket,
+    Answer, ConnId, Counters, Effects, Fetch, Fetched, Homes, Keeping, Mail, Millis, Page, Persist, Question,
+    ReadState, Restart, Restored, RestoredSession, Run, Seq, Settings, Shard, ShardId, Ticket,
 };
 use pondhawk_codec::{PacketType, Property, Version};
 use std::collections::{HashMap, VecDeque};
@@ -67,6 +67,7 @@ enum Event {
     Input(usize),
     Sync,
     Durable(usize),
+    Fetch(usize),
 }
 
 /// A connection of a [`Net`].
@@ -79,6 +80,12 @@ pub struct Net {
     pub now: Millis,
     pub homes: Homes,
     pub questions: VecDeque<(usize, Question)>,
+    /// What shards want to read from the store.
+    pub fetches: Vec<(usize, Fetch)>,
+    /// The store cannot be read.
+    pub unreadable: bool,
+    /// Queued messages that it finds damaged.
+    pub damaged: Vec<Seq>,
     pub persisted: Vec<Persist>,
     /// Nothing becomes durable until this is false.
     pub store_stalls: bool,
@@ -111,6 +118,9 @@ impl Net {
             now: 1_000,
             homes,
             questions: VecDeque::new(),
+            fetches: Vec::new(),
+            unreadable: false,
+            damaged: Vec::new(),
             persisted: Vec::new(),
             store_stalls: false,
             log: vec![Turn { shard: 0, ticket: Ticket(0), records: vec![Persist::Homes { homes }] }],
@@ -320,6 +330,20 @@ impl Net {
         kept
     }
 
+    /// What the store has of what is asked for. A page here is two messages, so that there are many.
+    fn page(&self, fetch: &Fetch) -> Page {
+        let kept = self.kept(self.synced);
+        let queue = kept.sessions.get(&fetch.client_id).map(|session| &session.queue);
+        let there = queue.into_iter().flat_map(|queue| queue.range(fetch.from..=fetch.through)).take(2);
+        let mut messages: Vec<_> = there
+            .filter_map(|(seq, (message, delivery))| Some((*seq, message.clone()?, delivery.clone())))
+            .collect();
+        let through = if messages.len() == 2 { messages[1].0 } else { fetch.through };
+        let lost = messages.extract_if(.., |(seq, ..)| self.damaged.contains(seq));
+        let lost = lost.map(|(seq, ..)| seq).collect();
+        Page { messages, through, lost }
+    }
+
     /// The store has records that no shard made.
     #[allow(dead_code, reason = "the fuzz target `shards` compiles this file too")]
     pub fn import(&mut self, records: Vec<Persist>) {
@@ -333,6 +357,9 @@ impl Net {
         let mut net = Net::new(shards, seed, Settings::clone(&self.settings));
         net.now = self.now + 1;
         let mut restored = self.kept(cut);
+        for session in restored.sessions.values_mut() {
+            leave_on_disk(session, &self.settings);
+        }
         let host = TestHost(net.world.clone());
         let restart = Restart { now: net.now, homes: net.homes, settings: &self.settings, host: &host };
         let records = restored.resolve(&restart);
@@ -486,6 +513,7 @@ impl Net {
             events.push(Event::Sync);
         }
         let ready = |wire: &Wire| wire.open && !wire.waiting && !wire.input.is_empty();
+        events.extend((0..self.fetches.len()).map(Event::Fetch));
         let inputs = self.wires.iter().enumerate().filter(|(_, wire)| ready(wire));
         events.extend(inputs.map(|(index, _)| Event::Input(index)));
         events
@@ -504,6 +532,13 @@ impl Net {
                 let ticket = self.synced_of(shard);
                 self.durable[shard] = ticket;
                 self.shards[shard].durable(now, ticket, &mut self.fx[shard]);
+                self.shards[shard].stored(ticket);
+            }
+            Event::Fetch(index) => {
+                let (shard, fetch) = self.fetches.swap_remove(index);
+                let page = (!self.unreadable).then(|| self.page(&fetch));
+                let fetched = Fetched { session: fetch.session, page };
+                self.shards[shard].fetched(now, fetched, &mut self.fx[shard]);
             }
             Event::Input(index) => {
                 let wire = &mut self.wires[index];
@@ -537,6 +572,7 @@ impl Net {
             let records = std::mem::take(&mut fx.persist);
             self.log.push(Turn { shard, ticket: fx.ticket, records });
         }
+        self.fetches.extend(fx.fetch.drain(..).map(|fetch| (shard, fetch)));
         self.questions.extend(fx.questions.drain(..).map(|question| (shard, question)));
         for conn in std::mem::take(&mut fx.dirty) {
             self.write_out(shard, conn);
@@ -573,6 +609,23 @@ impl Net {
         }
         self.shards[shard].give_back(output);
     }
+}
+
+/// What a store does that leaves the ends of long queues on disk.
+fn leave_on_disk(session: &mut RestoredSession, settings: &Settings) {
+    let limits = settings.in_memory();
+    let (mut bytes, mut run) = (0, None);
+    for (seq, (message, delivery)) in std::mem::take(&mut session.queue) {
+        let size = message.as_ref().map_or(0, |message| message.size());
+        if message.is_none() || run.is_none() && session.is_in_memory(seq, bytes, &limits) {
+            assert!(run.is_none(), "what was sent is not behind what was not");
+            bytes += size;
+            session.queue.insert(seq, (message, delivery));
+        } else {
+            Run::extend(&mut run, seq, size);
+        }
+    }
+    session.on_disk = run;
 }
 
 impl Wire {

@@ -61,6 +61,8 @@ pub struct Limits {
     pub max_queued_messages: Option<usize>,
     /// The same in payload bytes.
     pub max_queued_bytes: Option<usize>,
+    /// Bytes of a queue that are in memory though they are on disk; 0 is no limit.
+    pub queue_memory_bytes: usize,
     /// Sessions in the whole broker, connected or not.
     pub global_max_clients: Option<usize>,
     /// Connections in the whole broker.

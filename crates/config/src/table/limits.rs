@@ -54,6 +54,13 @@ pub(super) static ROWS: &[Directive] = &[
         .default("0")
         .int(i64::MIN, i64::MAX, |d, v| d.config.limits.max_queued_bytes = unless_zero(v))
         .doc("The same in bytes of payload; whichever limit is reached first drops. 0 is no limit."),
+    row("queue_memory_bytes", "BYTES")
+        .default("262144")
+        .int(0, i64::MAX, |d, v| d.config.limits.queue_memory_bytes = fitted(v))
+        .doc(
+            "With `persistence`, how many bytes of one client's queue are held in memory. Messages behind them are \
+             on disk and read when they are due. 0 is no limit. A Pondhawk directive.",
+        ),
     row("global_max_clients", "N")
         .default("-1")
         .int(i64::MIN, i64::MAX, |d, v| d.config.limits.global_max_clients = unless_negative(v))

@@ -118,6 +118,7 @@ impl Log {
             NoteKind::Notice => CONNECTIONS,
             NoteKind::Subscribe => Class::Subscribe.bit() | Class::Debug.bit(),
             NoteKind::Unsubscribe => Class::Unsubscribe.bit() | Class::Debug.bit(),
+            NoteKind::Error => Class::Error.bit(),
         };
         self.shared.mask.load(Ordering::Relaxed) & wanted != 0
     }

@@ -45,6 +45,10 @@ pub(super) fn lines(note: &Note<'_>, out: Out<'_>) {
             out(Class::Debug, format_args!("\t{}", Shown(filter)));
             out(Class::Unsubscribe, format_args!("{} {}", Shown(client), Shown(filter)));
         }
+        Note::Lost { client, messages } => out(
+            Class::Error,
+            format_args!("Error: The store has lost {messages} messages that waited for {}.", named(client)),
+        ),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::peer::Stage;
 use super::{Pump, Ruled};
-use pondhawk_broker::{ConnId, Millis};
+use pondhawk_broker::{ConnId, Effects, Millis};
 
 impl<H: Ruled> Pump<H> {
     /// Carries out everything that the shard has asked for since the last time.
@@ -16,7 +16,8 @@ impl<H: Ruled> Pump<H> {
             self.send_letters();
             self.write_dirty(now);
             self.close_finished(now);
-            if self.fx.dirty.is_empty() && self.fx.close.is_empty() && self.fx.persist.is_empty() {
+            let Effects { dirty, close, persist, fetch, .. } = &self.fx;
+            if dirty.is_empty() && close.is_empty() && persist.is_empty() && fetch.is_empty() {
                 break;
             }
         }
@@ -29,7 +30,14 @@ impl<H: Ruled> Pump<H> {
         let durable = self.store.durable();
         self.shard.durable(now, durable, &mut self.fx);
         self.shard.set_keeping(self.store.keeping(), &mut self.fx);
+        self.shard.stored(self.store.stored());
+        for fetched in self.store.fetched() {
+            self.shard.fetched(now, fetched, &mut self.fx);
+        }
         self.append_records();
+        if !self.fx.fetch.is_empty() {
+            self.store.fetch(&mut self.fx.fetch);
+        }
     }
 
     fn append_records(&mut self) {

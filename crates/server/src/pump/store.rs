@@ -1,6 +1,6 @@
 //! Where a shard's records go. The null store keeps nothing and says so at once.
 
-use pondhawk_broker::{Keeping, Persist, Ticket};
+use pondhawk_broker::{Fetch, Fetched, Keeping, Persist, Ticket};
 
 /// Takes records and says which of them are durable.
 pub trait Store: Send {
@@ -14,6 +14,15 @@ pub trait Store: Send {
     fn keeping(&self) -> Keeping {
         Keeping::Works
     }
+
+    /// Everything up to this ticket can be read back.
+    fn stored(&mut self) -> Ticket;
+
+    /// Reads what is asked for, leaving `fetches` empty.
+    fn fetch(&mut self, fetches: &mut Vec<Fetch>);
+
+    /// What has been read since the last call.
+    fn fetched(&mut self) -> Vec<Fetched>;
 }
 
 /// A store that keeps nothing: what is asked to be durable lives as long as the process.
@@ -30,5 +39,18 @@ impl Store for NullStore {
 
     fn durable(&mut self) -> Ticket {
         self.last
+    }
+
+    fn stored(&mut self) -> Ticket {
+        Ticket(0)
+    }
+
+    fn fetch(&mut self, fetches: &mut Vec<Fetch>) {
+        // Nobody was told that anything can be read.
+        fetches.clear();
+    }
+
+    fn fetched(&mut self) -> Vec<Fetched> {
+        Vec::new()
     }
 }

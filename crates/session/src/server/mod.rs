@@ -5,6 +5,7 @@
 //! | [`link`](Link) | negotiated limits and topic aliases | the connection |
 //! | [`inbox`](Inbox) | QoS 2 messages between PUBLISH and PUBREL | the session |
 //! | [`outbox`](Outbox) | messages in flight to the client and waiting behind them | the session |
+//! | [`queue`](Run) | what waits of them, in memory and on disk | the session |
 //! | [`message`](Message) | an application message, shared by all who will receive it | its last recipient |
 //! | [`layout`](Layouts) | a message's frames, encoded once per layout | one message's fan-out |
 
@@ -13,6 +14,7 @@ mod layout;
 mod link;
 mod message;
 mod outbox;
+mod queue;
 mod violation;
 
 pub use inbox::{Inbox, Received};
@@ -22,6 +24,7 @@ pub use message::{Message, MessageRef, NEVER, Origin, Source};
 pub use outbox::{
     Delivery, Next, Offered, Outbox, OutboxLimits, PubrecOutcome, Seq, SubscriptionIds, WrongAck,
 };
+pub use queue::{Page, Run};
 pub use violation::Violation;
 
 /// Milliseconds on the driver's monotonic clock.

@@ -7,6 +7,9 @@
 //!      └────► queue (window full, or offline) ── poll ──► Published
 //! ```
 //!
+//! The queue keeps its first messages in memory. Of those behind them that are on disk too, only the place is known
+//! ([`Outbox::spill`]), and pages of them are read back before they are due ([`Outbox::ask`], [`Outbox::take`]).
+//!
 //! A message of QoS 1 or 2 has a number from the moment that it is offered, and its packet id follows from that: a
 //! session that is restored from records sends it under the same id again.
 //!
@@ -16,6 +19,7 @@
 //! - `unsent` counts the entries at the back of the deque that this connection has not yet sent.
 
 use super::Message;
+use super::queue::{Page, Queue, Queued, Run};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -106,19 +110,11 @@ struct Inflight {
     message: Option<Arc<Message>>,
 }
 
-#[derive(Debug)]
-struct Queued {
-    /// 0 at QoS 0.
-    seq: Seq,
-    message: Arc<Message>,
-    delivery: Delivery,
-}
-
 /// The sending state of one session.
 #[derive(Debug, Default)]
 pub struct Outbox {
     inflight: VecDeque<Inflight>,
-    queue: VecDeque<Queued>,
+    queue: Queue,
     /// The last number that was given.
     last: Seq,
     /// The last number that was sent.
@@ -127,7 +123,6 @@ pub struct Outbox {
     doubtful: Seq,
     unsent: u16,
     inflight_bytes: usize,
-    queue_bytes: usize,
 }
 
 /// What became of an offered message.
@@ -208,20 +203,18 @@ impl Outbox {
         }
         let over = |limit: usize, value: usize| limit != 0 && value > limit;
         if over(limits.queued_messages, self.queue.len() + 1)
-            || over(limits.queued_bytes, self.queue_bytes + message.size())
+            || over(limits.queued_bytes, self.queue.bytes() + message.size())
         {
             return Offered::Dropped;
         }
-        self.queue_bytes += message.size();
         let numbered = delivery.qos != Qos::AtMostOnce;
         if numbered {
             self.last = self.last.next();
         }
         let seq = if numbered { self.last } else { Seq(0) };
-        self.queue.push_back(Queued { seq, message, delivery });
-        if planted!(QueueOutOfOrder) && self.queue.len() > 1 {
-            let last = self.queue.len() - 1;
-            self.queue.swap(last - 1, last);
+        self.queue.push(Queued { seq, message, delivery });
+        if planted!(QueueOutOfOrder) {
+            self.queue.swap_last();
         }
         Offered::Queued(numbered.then_some(seq))
     }
@@ -268,14 +261,13 @@ impl Outbox {
         limits: &OutboxLimits,
         keep: &mut dyn FnMut(&Message, bool) -> bool,
     ) -> Option<Next> {
-        let Queued { seq, message, delivery } = self.queue.front()?;
+        let Queued { seq, message, delivery } = self.queue.first()?;
         let (seq, numbered) = (*seq, delivery.qos != Qos::AtMostOnce);
         let wanted = keep(message, false);
         if wanted && numbered && !(self.has_room(window, message.size(), limits) && self.is_free(seq)) {
             return None;
         }
-        let Queued { message, delivery, .. } = self.queue.pop_front()?;
-        self.queue_bytes -= message.size();
+        let Queued { message, delivery, .. } = self.queue.pop()?;
         // One that was never sent may have DUP as well: it says that this might be a repetition.
         let dup = delivery.qos == Qos::AtLeastOnce && seq <= self.doubtful && !planted!(DupNotSet);
         let seq = numbered.then_some(seq);
@@ -290,25 +282,25 @@ impl Outbox {
 
     /// Takes back what records say of a session: in the order of their numbers, without a message where only PUBREL
     /// is owed. What the client may have been sent, everything up to `sent`, is in flight. Behind that, what is of QoS 1 may
-    /// have been sent up to `doubtful`. [MQTT-3.3.1-1] [MQTT3-3.3.1-1]
+    /// have been sent up to `doubtful`. [MQTT-3.3.1-1] [MQTT3-3.3.1-1] What is `on_disk` only is behind all that is in
+    /// flight.
     pub fn restore(
         entries: impl IntoIterator<Item = (Seq, Option<Arc<Message>>, Delivery)>,
-        sent: Seq,
-        doubtful: Seq,
+        mut on_disk: Option<Run>,
+        (sent, doubtful): (Seq, Seq),
     ) -> Outbox {
         let mut outbox = Outbox { last: sent, sent, doubtful, ..Outbox::default() };
         for (seq, message, delivery) in entries {
+            if let Some(run) = on_disk.take_if(|run| run.from < seq) {
+                outbox.restore_run(run);
+            }
             outbox.last = outbox.last.max(seq);
             match message {
                 Some(message) if seq <= sent => outbox.start(seq, message, delivery),
-                Some(message) => {
-                    outbox.queue_bytes += message.size();
-                    outbox.queue.push_back(Queued { seq, message, delivery });
-                }
+                Some(message) => outbox.queue.push(Queued { seq, message, delivery }),
                 None => {
                     // Numbers are sent in their order: what stands in front of it was sent too.
-                    for Queued { seq, message, delivery } in core::mem::take(&mut outbox.queue) {
-                        outbox.queue_bytes -= message.size();
+                    while let Some(Queued { seq, message, delivery }) = outbox.queue.pop() {
                         outbox.start(seq, message, delivery);
                     }
                     let (state, sent_before, message) = (State::Released, true, None);
@@ -316,8 +308,16 @@ impl Outbox {
                 }
             }
         }
+        if let Some(run) = on_disk {
+            outbox.restore_run(run);
+        }
         outbox.resume();
         outbox
+    }
+
+    fn restore_run(&mut self, run: Run) {
+        self.last = self.last.max(run.through);
+        self.queue.push_run(run);
     }
 
     /// A new connection resumes the session: everything in flight is to be sent again, in the same order.
@@ -326,10 +326,8 @@ impl Outbox {
         if planted!(ReleaseForgotten) {
             self.inflight.retain(|entry| entry.state == State::Published);
         }
-        if planted!(QueueTailDropped)
-            && let Some(last) = self.queue.pop_back()
-        {
-            self.queue_bytes -= last.message.size();
+        if planted!(QueueTailDropped) {
+            self.queue.lose_last();
         }
         // There are at most 65,535 ids.
         self.unsent = self.inflight.len() as u16;
@@ -403,6 +401,34 @@ impl Outbox {
         }
     }
 
+    /// Forgets messages behind the first `window` bytes of the queue: those up to the number `durable`, which are on
+    /// disk too.
+    pub fn spill(&mut self, durable: Seq, window: usize) {
+        self.queue.spill(durable, window);
+    }
+
+    /// The numbers of messages on disk that are to be read now, from the first on, a page of so many bytes: fewer are
+    /// in front of them, and none are being read.
+    pub fn ask(&mut self, page: usize) -> Option<(Seq, Seq)> {
+        self.queue.ask(page)
+    }
+
+    /// What was asked for could not be read: it may be asked for again.
+    pub fn ask_again(&mut self) {
+        self.queue.ask_again();
+    }
+
+    /// What was asked for has been read. How many messages are missing beside those that the page says are lost.
+    pub fn take(&mut self, page: Page) -> usize {
+        self.queue.take(page)
+    }
+
+    /// The last number that was given, 0 if none was.
+    #[must_use]
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
     /// The last number that was sent, 0 if none was.
     #[must_use]
     pub fn sent(&self) -> Seq {
@@ -427,10 +453,22 @@ impl Outbox {
         self.queue.len()
     }
 
-    /// Bytes of the messages in flight and queued.
+    /// Bytes of the messages in flight and queued, also of those on disk.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.inflight_bytes + self.queue_bytes
+        self.inflight_bytes + self.queue.bytes()
+    }
+
+    /// Bytes of queued messages that are in memory.
+    #[must_use]
+    pub fn queue_memory_bytes(&self) -> usize {
+        self.queue.memory_bytes()
+    }
+
+    /// Bytes of queued messages that are on disk only.
+    #[must_use]
+    pub fn disk_bytes(&self) -> usize {
+        self.queue.disk_bytes()
     }
 
     /// True if nothing is in flight or queued.

@@ -161,7 +161,7 @@ fn restored_in_the_order_of_numbers() {
     };
     // Up to 70,001 was sent; 70,003 must have been, since PUBREC has come for it.
     let entries = [published(70_000), published(70_002), released(70_003), published(70_004)];
-    let mut outbox = Outbox::restore(entries, Seq(70_001), Seq(0));
+    let mut outbox = Outbox::restore(entries, None, (Seq(70_001), Seq(0)));
     assert_eq!((outbox.inflight_len(), outbox.queue_len(), outbox.bytes()), (3, 1, 15));
     let id = |n: u64| Seq(n).packet_id().get();
     let sent = [(id(70_000), true), (id(70_002), true), (id(70_003) + 10_000, false), (id(70_004), false)];
@@ -170,7 +170,7 @@ fn restored_in_the_order_of_numbers() {
     assert_eq!(outbox.pubcomp(Seq(70_003).packet_id()), Ok(Some(Seq(70_003))));
     assert_eq!(outbox.offer(message(0, Qos::AtLeastOnce), Some(10), &UNLIMITED), Offered::Start(Seq(70_005)));
     // Of a session that holds nothing, the last number that was sent is known.
-    let mut empty = Outbox::restore([], Seq(9), Seq(0));
+    let mut empty = Outbox::restore([], None, (Seq(9), Seq(0)));
     assert_eq!(empty.sent(), Seq(9));
     assert_eq!(empty.offer(message(0, Qos::AtLeastOnce), Some(1), &UNLIMITED), Offered::Start(Seq(10)));
 }
@@ -230,7 +230,7 @@ fn what_was_sent_before_a_restart_is_in_flight_after_it() {
         let (message, delivery) = message(n as u32, Qos::AtLeastOnce);
         (Seq(n), Some(message), delivery)
     });
-    let mut outbox = Outbox::restore(entries, Seq(6), Seq(6));
+    let mut outbox = Outbox::restore(entries, None, (Seq(6), Seq(6)));
     assert_eq!((outbox.inflight_len(), outbox.queue_len()), (2, 1));
     assert_eq!(drain(&mut outbox, 10), [(5, true), (6, true), (7, false)]);
 }
@@ -241,7 +241,7 @@ fn what_may_have_been_sent_before_a_crash_has_dup_at_qos_1() {
         let (message, delivery) = message(n, qos);
         (Seq(n.into()), Some(message), delivery)
     });
-    let mut outbox = Outbox::restore(entries, Seq(5), Seq(7));
+    let mut outbox = Outbox::restore(entries, None, (Seq(5), Seq(7)));
     outbox.offer(message(8, Qos::AtLeastOnce), None, &UNLIMITED);
     // PUBLISH waits for its records at QoS 2, so that one was not sent; 8 is new.
     assert_eq!(drain(&mut outbox, 10), [(5, true), (6, true), (7, false), (8, false)]);

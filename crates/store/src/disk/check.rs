@@ -50,7 +50,7 @@ pub fn check(path: &Path, clock: Clock) -> Result<Checked, StoreError> {
             missing.extend(holes.iter().map(lost));
         }
     }
-    let recovered = recover(&copy, clock)?.recovered;
+    let recovered = recover(&copy, clock, super::EVERYTHING)?.recovered;
     missing.extend(recovered.lost);
     Ok(Checked { restored: recovered.restored, lost: missing, torn, bytes, records })
 }

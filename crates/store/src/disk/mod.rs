@@ -20,6 +20,7 @@ use crate::format::{Clock, Key};
 use crate::{Log, Lost, Recovered, StoreError};
 use folder::Folder;
 use image::{Commit, Hole, Image};
+use pondhawk_broker::InMemory;
 use std::path::{Path, PathBuf};
 
 /// Bytes that are copied in one transaction.
@@ -44,11 +45,22 @@ pub struct Opened {
 /// [`StoreError::Locked`], [`StoreError::Newer`], or what the disk says. Damage is no error, but told in what is
 /// returned.
 pub fn open(path: &Path, clock: Clock) -> Result<Opened, StoreError> {
+    open_within(path, clock, EVERYTHING)
+}
+
+/// All queues in memory.
+const EVERYTHING: InMemory = InMemory { messages: 0, bytes: 0 };
+
+/// The same, with the longer queues left on disk.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_within(path: &Path, clock: Clock, in_memory: InMemory) -> Result<Opened, StoreError> {
     let folder = Folder::open(path)?;
     let mut opening = Opening { folder, lost: Vec::new(), aside: Vec::new(), notes: Vec::new() };
     let engine = opening.engine()?;
     opening.folder.finish()?;
-    let (log, mut recovered) = Log::open(engine, clock)?;
+    let (log, mut recovered) = Log::open_within(engine, clock, in_memory)?;
     if !recovered.lost.is_empty() {
         // Before the first write, which deletes it.
         opening.aside.push(opening.folder.set_aside(&recovered.lost)?);

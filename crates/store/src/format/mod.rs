@@ -10,7 +10,7 @@ mod value;
 pub use bytes::Damage;
 pub use clock::Clock;
 pub use key::{BodyNo, Key, Kind, SessionNo};
-pub use value::{Content, Opened, Value};
+pub use value::{Body, Content, Found, LastSource, Opened, Value};
 
 /// The version that is written. A store of a later one is refused, one of an earlier one is read.
 pub const VERSION: u32 = 1;

@@ -21,6 +21,84 @@ pub enum Content {
     Shared(BodyNo),
 }
 
+/// What a record of a message was found to hold.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum Found<'a> {
+    Inline(Body<'a>),
+    Shared(BodyNo),
+}
+
+/// A message as it stands in a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Body<'a> {
+    topic: &'a str,
+    properties: &'a [u8],
+    payload: &'a [u8],
+    qos: Qos,
+    retain: bool,
+    expires_at: Millis,
+    source: Option<SourceRef<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SourceRef<'a> {
+    client_id: &'a str,
+    username: Option<&'a str>,
+    listener: u16,
+}
+
+/// The publisher of the last message that was made: one after the other often has the same.
+#[derive(Debug, Default)]
+pub struct LastSource(Option<Arc<Source>>);
+
+impl Body<'_> {
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        self.topic
+    }
+
+    /// Bytes of topic, properties and payload.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn to_message(&self, last: &mut LastSource) -> Arc<Message> {
+        let Body { topic, properties, payload, qos, retain, expires_at, .. } = *self;
+        let source = self.source.as_ref().map(|source| last.get(source));
+        let origin = Origin(0);
+        Arc::new(
+            MessageRef { topic, properties, payload, qos, retain, expires_at, origin, source }.to_message(),
+        )
+    }
+}
+
+impl LastSource {
+    fn get(&mut self, source: &SourceRef<'_>) -> &Arc<Source> {
+        let same = |last: &Arc<Source>| {
+            *last.client_id == *source.client_id
+                && last.username.as_deref() == source.username
+                && last.listener == source.listener
+        };
+        let last = self.0.take().filter(same);
+        self.0.insert(last.unwrap_or_else(|| Arc::new(source.to_source())))
+    }
+}
+
+impl SourceRef<'_> {
+    fn to_source(self) -> Source {
+        Source {
+            client_id: self.client_id.into(),
+            username: self.username.map(Into::into),
+            listener: self.listener,
+        }
+    }
+}
+
 /// A value that is written, once its key is known.
 #[derive(Debug)]
 pub struct Value {
@@ -256,7 +334,7 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// If it is none.
-    pub fn entry(mut self) -> Result<(Delivery, Content), Damage> {
+    pub fn entry(mut self) -> Result<(Delivery, Found<'a>), Damage> {
         let qos = read_qos(&mut self.reader)?;
         let retain = self.reader.bool("retain flag")?;
         let count = self.reader.u32()?;
@@ -276,32 +354,30 @@ impl<'a> Opened<'a> {
     ///
     /// # Errors
     /// If it is none.
-    pub fn content(mut self) -> Result<Content, Damage> {
+    pub fn content(mut self) -> Result<Found<'a>, Damage> {
         if self.reader.bool("kind of content")? {
             let body = BodyNo(self.reader.u64()?);
             self.reader.end()?;
-            return Ok(Content::Shared(body));
+            return Ok(Found::Shared(body));
         }
-        Ok(Content::Inline(Arc::new(self.message()?)))
+        Ok(Found::Inline(self.message()?))
     }
 
     /// A message.
     ///
     /// # Errors
     /// If it is none.
-    pub fn message(mut self) -> Result<Message, Damage> {
+    pub fn message(mut self) -> Result<Body<'a>, Damage> {
         let from = &mut self.reader;
         let topic = from.str()?;
         let properties = from.block()?;
         let qos = read_qos(from)?;
         let retain = from.bool("retain flag")?;
         let expires_at = self.clock.from_wall(from.u64()?);
-        let source = from.optional("source", read_source)?.map(Arc::new);
+        let source = from.optional("source", read_source)?;
         let payload = from.block()?;
         self.reader.end()?;
-        let source = source.as_ref();
-        let origin = Origin(0);
-        Ok(MessageRef { topic, properties, payload, qos, retain, expires_at, origin, source }.to_message())
+        Ok(Body { topic, properties, payload, qos, retain, expires_at, source })
     }
 
     /// A will, whose it is, and when it is due.
@@ -311,7 +387,7 @@ impl<'a> Opened<'a> {
     pub fn will(mut self) -> Result<(Source, Will, Option<Millis>), Damage> {
         let clock = self.clock;
         let from = &mut self.reader;
-        let source = read_source(from)?;
+        let source = read_source(from)?.to_source();
         let due = from.optional("time", Reader::u64)?.map(|at| clock.from_wall(at));
         let topic = from.str()?.into();
         let properties = from.block()?.into();
@@ -329,10 +405,10 @@ fn read_qos(from: &mut Reader<'_>) -> Result<Qos, Damage> {
     Qos::from_u8(from.u8()?).ok_or(Damage::Field("QoS"))
 }
 
-fn read_source(from: &mut Reader<'_>) -> Result<Source, Damage> {
-    Ok(Source {
-        client_id: from.str()?.into(),
-        username: from.optional("user name", Reader::str)?.map(Into::into),
+fn read_source<'a>(from: &mut Reader<'a>) -> Result<SourceRef<'a>, Damage> {
+    Ok(SourceRef {
+        client_id: from.str()?,
+        username: from.optional("user name", Reader::str)?,
         listener: from.u16()?,
     })
 }

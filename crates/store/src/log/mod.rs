@@ -11,6 +11,7 @@
 
 mod encode;
 mod index;
+mod page;
 mod sweep;
 
 pub(crate) use index::{Index, ReleaseIndex, SessionIndex};
@@ -20,7 +21,7 @@ use crate::engine::{Batch, Engine, Space};
 use crate::format::{Clock, Key, VERSION, Value};
 use crate::recover::{Recovered, recover};
 use encode::Encoder;
-use pondhawk_broker::{Persist, ShardId, Ticket};
+use pondhawk_broker::{InMemory, Persist, ShardId, Ticket};
 use pondhawk_plants::planted;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -86,7 +87,19 @@ impl<E: Engine> Log<E> {
     /// # Errors
     /// [`StoreError::Newer`], or the engine's. Damage to single records is no error, but is in what is returned.
     pub fn open(engine: E, clock: Clock) -> Result<(Self, Recovered), StoreError> {
-        let found = recover(&engine, clock)?;
+        Self::open_within(engine, clock, InMemory { messages: 0, bytes: 0 })
+    }
+
+    /// The same, with the longer queues left on disk: see [`page`](Self::page).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_within(
+        engine: E,
+        clock: Clock,
+        in_memory: InMemory,
+    ) -> Result<(Self, Recovered), StoreError> {
+        let found = recover(&engine, clock, in_memory)?;
         let mut log = Log {
             engine,
             index: found.index,

@@ -9,7 +9,7 @@ use crate::StoreError;
 use crate::engine::Engine;
 use crate::format::{Clock, Damage, Key, Kind, Opened, VERSION};
 use crate::log::Index;
-use pondhawk_broker::Restored;
+use pondhawk_broker::{InMemory, Restored};
 use read::Reading;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -53,14 +53,15 @@ pub(crate) struct Found {
 }
 
 /// Reads a store.
-pub(crate) fn recover(engine: &dyn Engine, clock: Clock) -> Result<Found, StoreError> {
-    let mut reading = Reading::new(clock);
+pub(crate) fn recover(engine: &dyn Engine, clock: Clock, in_memory: InMemory) -> Result<Found, StoreError> {
+    let mut reading = Reading::new(clock, in_memory);
     let is_new = check_format(engine, clock, &mut reading)?;
     for kind in Kind::ALL {
         read_range(engine, &mut reading, (&kind.first_key(), Some(&kind.end_key())))?;
     }
     // No key is meant to be behind those.
     read_range(engine, &mut reading, (&Kind::Will.end_key(), None))?;
+    reading.complete(engine)?;
     let (recovered, index, garbage) = reading.finish();
     Ok(Found { recovered, index, garbage, is_new })
 }

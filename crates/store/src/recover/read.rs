@@ -1,24 +1,40 @@
 //! One pass over all records, in the order of their kinds.
 
 use super::{Lost, Recovered};
-use crate::format::{BodyNo, Clock, Content, Damage, Key, Kind, Opened, SessionNo};
+use crate::StoreError;
+use crate::engine::Engine;
+use crate::format::{BodyNo, Clock, Damage, Found, Key, Kind, LastSource, Opened, SessionNo};
 use crate::log::{Index, ReleaseIndex, SessionIndex};
-use pondhawk_broker::{Place, Release, Restored, RestoredRelease, RestoredSession, RestoredWill};
+use pondhawk_broker::{InMemory, Place, Release, Restored, RestoredRelease, RestoredSession, RestoredWill};
 use pondhawk_codec::Qos;
-use pondhawk_session::server::{Delivery, Message, Seq, SubscriptionIds};
-use std::collections::{BTreeSet, HashMap};
+use pondhawk_session::server::{Delivery, Message, MessageRef, NEVER, Origin, Run, Seq, SubscriptionIds};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// What has been read so far.
 pub(super) struct Reading {
     clock: Clock,
+    in_memory: InMemory,
     restored: Restored,
     index: Index,
     lost: Vec<Lost>,
     garbage: Vec<Vec<u8>>,
     names: HashMap<SessionNo, Arc<str>>,
     gone: BTreeSet<SessionNo>,
-    bodies: HashMap<BodyNo, Arc<Message>>,
+    /// The sizes of the messages that several records share.
+    bodies: HashMap<BodyNo, usize>,
+    /// Who wants one of them in memory.
+    wanted: BTreeMap<BodyNo, Vec<Wanted>>,
+    /// The session whose queue is being read, and the bytes of it that are in memory.
+    queue: (SessionNo, usize),
+    source: LastSource,
+}
+
+/// What a shared message is wanted for.
+enum Wanted {
+    Queued(SessionNo, Seq),
+    UnderWay(Release),
 }
 
 /// What a record is nobody's for.
@@ -43,9 +59,10 @@ impl From<Damage> for Refused {
 const NO_SESSION: Refused = Refused::Orphan("the record of its session is missing");
 
 impl Reading {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, in_memory: InMemory) -> Self {
         Reading {
             clock,
+            in_memory,
             restored: Restored::default(),
             index: Index::default(),
             lost: Vec::new(),
@@ -53,6 +70,9 @@ impl Reading {
             names: HashMap::new(),
             gone: BTreeSet::new(),
             bodies: HashMap::new(),
+            wanted: BTreeMap::new(),
+            queue: (SessionNo(0), 0),
+            source: LastSource::default(),
         }
     }
 
@@ -125,7 +145,7 @@ impl Reading {
                 self.index.gone.push_back(*number);
             }
             Key::Body(number) => {
-                self.bodies.insert(*number, Arc::new(value.message()?));
+                self.bodies.insert(*number, value.message()?.size());
             }
             Key::Subscription(number, filter) => {
                 let subscription = value.subscription()?;
@@ -135,20 +155,22 @@ impl Reading {
             Key::Queued(number, seq) => self.queued(*number, *seq, value)?,
             Key::Recorded(number, seq) => self.recorded(*number, *seq, value)?,
             Key::Received(number, packet_id) => {
-                let Content::Inline(message) = value.content()? else {
+                let Found::Inline(body) = value.content()? else {
                     return Err(Refused::Damaged(Damage::Field("kind of content")));
                 };
+                let message = body.to_message(&mut self.source);
                 let (_, session) = self.session_of(*number)?;
                 session.inbox.insert(*packet_id, message);
             }
             Key::UnderWay(release) => self.under_way(*release, value)?,
             Key::Owed(release, place) => self.owed(*release, place, value)?,
             Key::Retained(topic) => {
-                let message = value.message()?;
-                if message.topic() != *topic {
+                let body = value.message()?;
+                if body.topic() != *topic {
                     return Err(Refused::Damaged(Damage::Field("topic")));
                 }
-                self.restored.retained.insert((*topic).into(), Arc::new(message));
+                let message = body.to_message(&mut self.source);
+                self.restored.retained.insert((*topic).into(), message);
             }
             Key::Will(client_id) => {
                 let (source, will, due) = value.will()?;
@@ -171,6 +193,7 @@ impl Reading {
             kept,
             subscriptions: Default::default(),
             queue: Default::default(),
+            on_disk: None,
             inbox: Default::default(),
         };
         self.restored.sessions.insert(client_id.clone(), session);
@@ -196,31 +219,75 @@ impl Reading {
     fn queued(&mut self, number: SessionNo, seq: Seq, value: Opened<'_>) -> Result<(), Refused> {
         let (delivery, content) = value.entry()?;
         self.session_of(number)?;
-        let (message, body) = self.message(content)?;
-        let (index, session) = self.session_of(number)?;
-        session.queue.insert(seq, (Some(message), delivery));
-        if let Some(body) = body {
-            index.shared.insert(seq, body);
-            *self.index.bodies.entry(body).or_insert(0) += 1;
+        let size = self.size(&content)?;
+        if self.queue.0 != number {
+            self.queue = (number, 0);
         }
+        let (bytes, limits) = (self.queue.1, self.in_memory);
+        let (index, session) = self.session_of(number)?;
+        if let Found::Shared(body) = content {
+            index.shared.insert(seq, body);
+        }
+        if !session.is_in_memory(seq, bytes, &limits) {
+            Run::extend(&mut session.on_disk, seq, size);
+            self.refer(&content);
+            return Ok(());
+        }
+        self.refer(&content);
+        self.queue.1 += size;
+        self.remember(number, seq, (&content, delivery))
+    }
+
+    /// A message of a queue, or its place until the message is known, is in memory.
+    fn remember(
+        &mut self,
+        number: SessionNo,
+        seq: Seq,
+        (content, delivery): (&Found<'_>, Delivery),
+    ) -> Result<(), Refused> {
+        let message = match content {
+            Found::Inline(body) => Some(body.to_message(&mut self.source)),
+            Found::Shared(body) => {
+                self.wanted.entry(*body).or_default().push(Wanted::Queued(number, seq));
+                None
+            }
+        };
+        self.session_of(number)?.1.queue.insert(seq, (message, delivery));
         Ok(())
+    }
+
+    /// One record more refers to a message that several share.
+    fn refer(&mut self, content: &Found<'_>) {
+        if let Found::Shared(body) = content {
+            *self.index.bodies.entry(*body).or_insert(0) += 1;
+        }
     }
 
     fn recorded(&mut self, number: SessionNo, seq: Seq, value: Opened<'_>) -> Result<(), Refused> {
         value.nothing()?;
         let (index, session) = self.session_of(number)?;
+        index.recorded.insert(seq);
+        if session.on_disk.is_some_and(|run| (run.from..=run.through).contains(&seq)) {
+            // It has been sent, and so has what stands in front of it: see `finish`.
+            return Ok(());
+        }
         // If the message is lost, nothing is: it is not needed any more, and its delivery was at QoS 2.
         let delivery = || Delivery { qos: Qos::ExactlyOnce, retain: false, ids: SubscriptionIds::None };
         session.queue.entry(seq).or_insert_with(|| (None, delivery())).0 = None;
-        index.recorded.insert(seq);
         Ok(())
     }
 
     fn under_way(&mut self, release: Release, value: Opened<'_>) -> Result<(), Refused> {
-        let (message, body) = self.message(value.content()?)?;
-        if let Some(body) = body {
-            *self.index.bodies.entry(body).or_insert(0) += 1;
-        }
+        let content = value.content()?;
+        self.size(&content)?;
+        self.refer(&content);
+        let (message, body) = match content {
+            Found::Inline(body) => (body.to_message(&mut self.source), None),
+            Found::Shared(body) => {
+                self.wanted.entry(body).or_default().push(Wanted::UnderWay(release));
+                (unknown(), Some(body))
+            }
+        };
         self.restored.under_way.insert(release, RestoredRelease { message, owed: BTreeSet::new() });
         self.index.under_way.insert(release, ReleaseIndex { body, owed: BTreeSet::new() });
         Ok(())
@@ -236,12 +303,12 @@ impl Reading {
         Ok(())
     }
 
-    fn message(&self, content: Content) -> Result<(Arc<Message>, Option<BodyNo>), Refused> {
+    /// The size of a record's message, if that is there.
+    fn size(&self, content: &Found<'_>) -> Result<usize, Refused> {
         match content {
-            Content::Inline(message) => Ok((message, None)),
-            Content::Shared(body) => {
-                let message = self.bodies.get(&body).ok_or(Refused::Orphan("its message is missing"))?;
-                Ok((message.clone(), Some(body)))
+            Found::Inline(body) => Ok(body.size()),
+            Found::Shared(body) => {
+                self.bodies.get(body).copied().ok_or(Refused::Orphan("its message is missing"))
             }
         }
     }
@@ -286,6 +353,94 @@ impl Reading {
         }
     }
 
+    /// Reads the messages that are wanted in memory, which could not be known before.
+    pub(super) fn complete(&mut self, engine: &dyn Engine) -> Result<(), StoreError> {
+        self.read_sent(engine)?;
+        for (number, wanted) in std::mem::take(&mut self.wanted) {
+            let key = Key::Body(number).encode();
+            let value = engine.get(&key)?.unwrap_or_default();
+            let body = Opened::new(&key, &value, self.clock).and_then(Opened::message);
+            let message = body.map(|body| body.to_message(&mut self.source));
+            match message {
+                Ok(message) => wanted.iter().for_each(|wanted| self.give(wanted, &message)),
+                // It was right when it was counted.
+                Err(damage) => {
+                    return Err(StoreError::Corrupt { what: damage.to_string(), place: format!("{key:x?}") });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, wanted: &Wanted, message: &Arc<Message>) {
+        match wanted {
+            Wanted::Queued(number, seq) => {
+                if let Ok((index, session)) = self.session_of(*number)
+                    && !index.recorded.contains(seq)
+                    && let Some(entry) = session.queue.get_mut(seq)
+                {
+                    entry.0 = Some(message.clone());
+                }
+            }
+            Wanted::UnderWay(release) => {
+                if let Some(under_way) = self.restored.under_way.get_mut(release) {
+                    under_way.message = message.clone();
+                }
+            }
+        }
+    }
+
+    /// What stands in front of a message that the client has was sent: it is not left on disk. So it is with a window
+    /// that was larger than it is now.
+    fn read_sent(&mut self, engine: &dyn Engine) -> Result<(), StoreError> {
+        let numbers: Vec<(SessionNo, Arc<str>)> =
+            self.names.iter().map(|(number, name)| (*number, name.clone())).collect();
+        for (number, name) in numbers {
+            let run = self.restored.sessions.get(&name).and_then(|session| session.on_disk);
+            let last = self.index.sessions.get(&name).and_then(|index| index.recorded.last().copied());
+            let (Some(run), Some(last)) = (run, last) else { continue };
+            if last < run.from {
+                continue;
+            }
+            let from = Key::Queued(number, run.from).encode();
+            let to = Key::Queued(number, Seq(last.0.saturating_add(1))).encode();
+            let mut taken = Ok(());
+            engine.scan(&from, Some(&to), &mut |key, value| {
+                taken = self.take_from_disk(key, value);
+                if taken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            taken?;
+        }
+        Ok(())
+    }
+
+    /// The first message of a run on disk is to be in memory.
+    fn take_from_disk(&mut self, bytes: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let corrupt =
+            |damage: Damage| StoreError::Corrupt { what: damage.to_string(), place: format!("{bytes:x?}") };
+        let Key::Queued(number, seq) = Key::decode(bytes).map_err(corrupt)? else {
+            return Ok(());
+        };
+        let Ok(opened) = Opened::new(bytes, value, self.clock) else {
+            // It was reported when all was read.
+            return Ok(());
+        };
+        let (delivery, content) = opened.entry().map_err(corrupt)?;
+        let Ok(size) = self.size(&content) else { return Ok(()) };
+        if self.remember(number, seq, (&content, delivery)).is_err() {
+            return Ok(());
+        }
+        if let Ok((index, session)) = self.session_of(number) {
+            if index.recorded.contains(&seq)
+                && let Some(entry) = session.queue.get_mut(&seq)
+            {
+                entry.0 = None;
+            }
+            session.on_disk = session.on_disk.and_then(|run| run.without_first(seq, size));
+        }
+        Ok(())
+    }
+
     pub(super) fn finish(mut self) -> (Recovered, Index, Vec<Vec<u8>>) {
         let mut unused: Vec<BodyNo> =
             self.bodies.keys().filter(|body| !self.index.bodies.contains_key(body)).copied().collect();
@@ -293,4 +448,19 @@ impl Reading {
         self.garbage.extend(unused.into_iter().map(|body| Key::Body(body).encode()));
         (Recovered { restored: self.restored, lost: self.lost }, self.index, self.garbage)
     }
+}
+
+/// In the place of a message that is read later.
+fn unknown() -> Arc<Message> {
+    let view = MessageRef {
+        topic: "",
+        properties: &[],
+        payload: &[],
+        qos: Qos::AtMostOnce,
+        retain: false,
+        expires_at: NEVER,
+        origin: Origin(0),
+        source: None,
+    };
+    Arc::new(view.to_message())
 }

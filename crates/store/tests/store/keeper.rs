@@ -1,8 +1,9 @@
 //! The thread that keeps the records of all shards.
 
-use crate::kit::{CLOCK, Op, Pair, message, reopened, text};
+use crate::kit::{CLOCK, Op, Pair, client, message, reopened, text};
 use crate::room::FailsToSync;
-use pondhawk_broker::{Persist, Restored, Ticket};
+use pondhawk_broker::{Fetch, Persist, Restored, SessionId, Ticket};
+use pondhawk_session::server::Seq;
 use pondhawk_store::engine::{Engine, MemoryEngine};
 use pondhawk_store::{Desk, Durability, Keeper, Log, State, StoreError, Wake};
 use std::sync::mpsc::{Receiver, channel};
@@ -86,6 +87,47 @@ fn closing_keeps_everything_first() {
         assert_eq!(text(&restored), text(&pair.replayed(6)));
         assert!(!log.has_work());
     }
+}
+
+/// A session with one message.
+fn queue() -> Vec<Persist> {
+    let mut pair = Pair::new();
+    pair.turn(&[Op { kind: 1, who: 0, what: 1 }, Op { kind: 7, who: 0, what: 2 }]);
+    pair.turns.remove(0)
+}
+
+#[test]
+fn what_is_asked_for_is_read_for_the_shard_that_asked() {
+    for durability in [Durability::Group, Durability::Interval(Duration::from_millis(1))] {
+        let mut kept = keeper(MemoryEngine::new(), 3, durability);
+        kept.desks[0].append(&mut queue(), Ticket(2));
+        while kept.desks[0].stored() < Ticket(2) {
+            kept.woken.recv_timeout(PATIENCE).expect("the ticket advances");
+        }
+        let (from, through, bytes) = (Seq(1), Seq(1), 100);
+        let fetch = Fetch { session: SessionId::default(), client_id: client(0), from, through, bytes };
+        kept.desks[1].fetch(&mut vec![fetch.clone(), fetch]);
+        let mut pages = Vec::new();
+        while pages.len() < 2 {
+            kept.woken.recv_timeout(PATIENCE).expect("the shard is woken");
+            pages.extend(kept.desks[1].fetched());
+        }
+        assert!(kept.desks[0].fetched().is_empty() && kept.desks[2].fetched().is_empty());
+        for fetched in pages {
+            let page = fetched.page.expect("can be read");
+            assert_eq!((page.messages.len(), page.through, page.messages[0].1.topic()), (1, Seq(1), "a/b"));
+        }
+        assert!(kept.keeper.close().is_some());
+    }
+}
+
+#[test]
+fn by_interval_what_is_promised_is_not_yet_stored() {
+    let mut kept = keeper(MemoryEngine::new(), 1, Durability::Interval(PATIENCE * 60));
+    kept.desks[0].append(&mut retained("a"), Ticket(1));
+    assert_eq!((kept.desks[0].durable(), kept.desks[0].stored()), (Ticket(1), Ticket(0)));
+    assert!(kept.keeper.close().is_some());
+    assert_eq!(kept.desks[0].stored(), Ticket(1));
 }
 
 #[test]

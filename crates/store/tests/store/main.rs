@@ -7,4 +7,5 @@ mod keeper;
 mod kit;
 mod medium;
 mod model;
+mod page;
 mod room;
