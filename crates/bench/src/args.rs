@@ -1,14 +1,16 @@
 //! The command line of the benchmark.
 
 use crate::error::BenchError;
-use crate::workload::{WORKLOADS, Workload};
+use crate::workload::{DURABLE, WORKLOADS, Workload};
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
 cargo xtask bench - Pondhawk beside other MQTT brokers under the same load
 
-usage: cargo xtask bench [options]
+usage: cargo xtask bench [durable] [options]
+
+  durable              what is acknowledged is kept: with `persistence true`, in a folder on a disk
 
   --quick              one short round: a regression alarm, not a measurement;
                        fails on a void run or a floor missed twice over
@@ -21,6 +23,9 @@ usage: cargo xtask bench [options]
   --limit              also run a relay that does nothing else: what no broker can beat
   --ours PATH          Pondhawk's program (default: pondhawk beside this program)
   --mosquitto PATH     Mosquitto's program (default /usr/sbin/mosquitto)
+  --messages N         durable: the backlog with which a broker is started again (default a million)
+  --folder PATH        durable: where brokers store (default: beside this program)
+  --write PATH         put the figures into this page, between its marks
   --json               print figures as JSON
 ";
 
@@ -45,6 +50,11 @@ pub(crate) struct Options {
     pub(crate) peers: Vec<Peer>,
     pub(crate) ours: Option<PathBuf>,
     pub(crate) mosquitto: PathBuf,
+    pub(crate) durable: bool,
+    /// Of a backlog.
+    pub(crate) messages: u64,
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) write: Option<PathBuf>,
 }
 
 /// What to do.
@@ -56,11 +66,15 @@ pub(crate) enum Command {
 }
 
 impl Options {
+    fn table(&self) -> &'static [Workload] {
+        if self.durable { DURABLE } else { WORKLOADS }
+    }
+
     /// The workloads that were asked for, in the order of the table.
     pub(crate) fn workloads(&self) -> impl Iterator<Item = &'static Workload> + '_ {
         let asked =
             |name: &str| self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()));
-        WORKLOADS.iter().filter(move |workload| asked(workload.name))
+        self.table().iter().filter(move |workload| asked(workload.name))
     }
 }
 
@@ -69,21 +83,15 @@ impl Options {
 /// # Errors
 /// [`BenchError::Usage`].
 pub(crate) fn parse(args: Vec<String>) -> Result<Command, BenchError> {
-    let mut options = Options {
-        quick: false,
-        json: false,
-        limit: false,
-        rounds: 0,
-        measured: Duration::ZERO,
-        only: Vec::new(),
-        peers: Vec::new(),
-        ours: None,
-        mosquitto: PathBuf::from("/usr/sbin/mosquitto"),
-    };
+    let mut options = Options::new();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| BenchError::Usage(format!("{arg} needs a value")));
         match arg.as_str() {
+            "durable" => options.durable = true,
+            "--messages" => options.messages = messages(&value()?)?,
+            "--folder" => options.folder = Some(PathBuf::from(value()?)),
+            "--write" => options.write = Some(PathBuf::from(value()?)),
             "--quick" => options.quick = true,
             "--json" => options.json = true,
             "--limit" => options.limit = true,
@@ -98,17 +106,54 @@ pub(crate) fn parse(args: Vec<String>) -> Result<Command, BenchError> {
             other => return Err(BenchError::Usage(format!("unknown option {other}"))),
         }
     }
-    if options.rounds == 0 {
-        options.rounds = if options.quick { 1 } else { 3 };
-    }
-    if options.measured.is_zero() {
-        options.measured = Duration::from_millis(if options.quick { 1000 } else { 4000 });
-    }
-    if options.workloads().next().is_none() {
-        let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        return Err(BenchError::Usage(format!("--only matches no workload; there are {}", names.join(", "))));
-    }
+    options.finish()?;
     Ok(Command::Run(options))
+}
+
+impl Options {
+    fn new() -> Self {
+        Options {
+            quick: false,
+            json: false,
+            limit: false,
+            rounds: 0,
+            measured: Duration::ZERO,
+            only: Vec::new(),
+            peers: Vec::new(),
+            ours: None,
+            mosquitto: PathBuf::from("/usr/sbin/mosquitto"),
+            durable: false,
+            messages: 0,
+            folder: None,
+            write: None,
+        }
+    }
+
+    /// Fills in what was not said.
+    fn finish(&mut self) -> Result<(), BenchError> {
+        if self.rounds == 0 {
+            self.rounds = if self.quick { 1 } else { 3 };
+        }
+        if self.measured.is_zero() {
+            self.measured = Duration::from_millis(if self.quick { 1000 } else { 4000 });
+        }
+        if self.messages == 0 {
+            self.messages = if self.quick { 50_000 } else { 1_000_000 };
+        }
+        if self.workloads().next().is_none() {
+            let names: Vec<_> = self.table().iter().map(|workload| workload.name).collect();
+            let names = names.join(", ");
+            return Err(BenchError::Usage(format!("--only matches no workload; there are {names}")));
+        }
+        Ok(())
+    }
+}
+
+fn messages(text: &str) -> Result<u64, BenchError> {
+    match text.parse() {
+        Ok(n @ 1_000..=9_999_999) => Ok(n),
+        _ => Err(BenchError::Usage(format!("--messages takes 1000 to 9999999, not {text}"))),
+    }
 }
 
 fn rounds(text: &str) -> Result<usize, BenchError> {
@@ -162,6 +207,14 @@ mod tests {
     }
 
     #[test]
+    fn durable_has_a_table_of_its_own() {
+        let durable = options("durable --only queue --messages 5000").expect("legal");
+        let names: Vec<_> = durable.workloads().map(|workload| workload.name).collect();
+        assert_eq!((names, durable.messages), (vec!["queue-200", "queue-1000"], 5_000));
+        assert_eq!(options("durable").expect("legal").messages, 1_000_000);
+    }
+
+    #[test]
     fn only_picks_by_part_of_the_name() {
         let options = options("--only fan-in --only pairs-20-q1").expect("legal");
         let names: Vec<_> = options.workloads().map(|workload| workload.name).collect();
@@ -178,6 +231,8 @@ mod tests {
             ("--peer other=/bin/true", "{port}"),
             ("--json --what", "unknown option --what"),
             ("--rounds", "needs a value"),
+            ("durable --messages 5", "1000 to"),
+            ("durable --only fan-out", "queue-200"),
         ] {
             let error = options(line).expect_err(line);
             assert!(error.contains(part), "{line}: {error}");

@@ -19,6 +19,30 @@ pub(crate) enum Metric {
     BytesPerConnection,
     /// Microseconds of broker CPU time to accept a connection.
     CpuPerConnect,
+    /// Acknowledged messages a second.
+    AckedThroughput,
+    /// Microseconds of broker CPU time an acknowledged message.
+    CpuPerAcked,
+    /// Microseconds that this disk takes to write and sync a window of messages, in the same run.
+    SyncTime,
+    /// Acknowledged messages a second if nothing but that sync took time.
+    SyncLimit,
+    /// What of it was reached.
+    ShareOfLimit,
+    /// Resident megabytes of the broker with all that it keeps.
+    Resident,
+    /// Megabytes on disk.
+    StoreSize,
+    /// Seconds from the start of the process to the first CONNACK.
+    StartTime,
+    /// The same for each gigabyte on disk.
+    StartPerGigabyte,
+    /// Resident megabytes after that.
+    ResidentRestarted,
+    /// Messages a second to the client that comes back.
+    DrainThroughput,
+    /// Microseconds of broker CPU time for each of them.
+    CpuPerDrained,
     /// Share of one core that the load generator used, in percent. Near 100 the broker was waited on by it.
     GeneratorLoad,
 }
@@ -34,6 +58,18 @@ impl Metric {
             Metric::LatencyP999 => "latency p99.9 us",
             Metric::BytesPerConnection => "bytes/connection",
             Metric::CpuPerConnect => "CPU us/connect",
+            Metric::AckedThroughput => "acknowledged/s",
+            Metric::CpuPerAcked => "CPU us/acknowledged",
+            Metric::SyncTime => "fdatasync us",
+            Metric::SyncLimit => "limit of the disk/s",
+            Metric::ShareOfLimit => "share of that limit",
+            Metric::Resident => "resident MB",
+            Metric::StoreSize => "on disk MB",
+            Metric::StartTime => "start s",
+            Metric::StartPerGigabyte => "start s/GB",
+            Metric::ResidentRestarted => "resident then MB",
+            Metric::DrainThroughput => "drained/s",
+            Metric::CpuPerDrained => "CPU us/drained",
             Metric::GeneratorLoad => "generator load %",
         }
     }
@@ -48,8 +84,25 @@ impl Metric {
             Metric::LatencyP999 => "latency_p999_us",
             Metric::BytesPerConnection => "bytes_per_connection",
             Metric::CpuPerConnect => "cpu_us_per_connect",
+            Metric::AckedThroughput => "acked_per_s",
+            Metric::CpuPerAcked => "cpu_us_per_acked",
+            Metric::SyncTime => "fdatasync_us",
+            Metric::SyncLimit => "disk_limit_per_s",
+            Metric::ShareOfLimit => "share_of_disk_limit",
+            Metric::Resident => "resident_mb",
+            Metric::StoreSize => "store_mb",
+            Metric::StartTime => "start_s",
+            Metric::StartPerGigabyte => "start_s_per_gb",
+            Metric::ResidentRestarted => "resident_restarted_mb",
+            Metric::DrainThroughput => "drained_per_s",
+            Metric::CpuPerDrained => "cpu_us_per_drained",
             Metric::GeneratorLoad => "generator_load_percent",
         }
+    }
+
+    /// True if it says something about a broker, so that two brokers' figures can be compared.
+    pub(crate) fn is_of_a_broker(self) -> bool {
+        !matches!(self, Metric::GeneratorLoad | Metric::SyncTime | Metric::SyncLimit)
     }
 }
 

@@ -14,10 +14,13 @@
 
 mod args;
 mod broker;
+mod disk;
+mod durable;
 mod error;
 mod figure;
 mod load;
 mod meter;
+mod page;
 mod relay;
 mod report;
 mod run;

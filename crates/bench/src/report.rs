@@ -30,26 +30,28 @@ pub(crate) enum Verdict {
 }
 
 impl Outcome {
-    fn median(&self, contender: usize, metric: Metric) -> Option<f64> {
+    pub(crate) fn median(&self, contender: usize, metric: Metric) -> Option<f64> {
         self.series.get(contender)?.1.median(metric)
     }
 
     /// Our figure as a share of Mosquitto's.
-    fn ratio(&self, metric: Metric) -> Option<f64> {
+    pub(crate) fn ratio(&self, metric: Metric) -> Option<f64> {
         let theirs = self.median(1, metric).filter(|figure| *figure > 0.0)?;
         Some(self.median(0, metric)? / theirs)
     }
 
     /// How the workload's floor stands, if it has one.
     pub(crate) fn verdict(&self) -> Option<Verdict> {
-        let (found, at_most) = match self.workload.floor? {
-            Floor::Ratio(metric, at_most) => (self.ratio(metric), at_most),
-            Floor::AtMost(metric, at_most) => (self.median(0, metric), at_most),
+        // How much of what is allowed is used up: 1 is just enough.
+        let used = match self.workload.floor? {
+            Floor::Ratio(metric, at_most) => self.ratio(metric).map(|found| found / at_most),
+            Floor::RatioAtLeast(metric, at_least) => self.ratio(metric).map(|found| at_least / found),
+            Floor::AtMost(metric, at_most) => self.median(0, metric).map(|found| found / at_most),
         };
-        Some(match found {
+        Some(match used {
             None => Verdict::NotMeasured,
-            Some(found) if found <= at_most => Verdict::Pass,
-            Some(found) if found <= at_most * WIDE_MARGIN => Verdict::Missed,
+            Some(used) if used <= 1.0 => Verdict::Pass,
+            Some(used) if used <= WIDE_MARGIN => Verdict::Missed,
             Some(_) => Verdict::MissedWidely,
         })
     }
@@ -64,7 +66,8 @@ impl Outcome {
         self.void.is_empty() && floor_holds
     }
 
-    fn metrics(&self) -> Vec<Metric> {
+    /// What was measured, in the order of the report.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
         let mut metrics: Vec<_> = self.series.iter().flat_map(|(_, series)| series.metrics()).collect();
         metrics.sort_unstable();
         metrics.dedup();
@@ -83,7 +86,7 @@ impl Outcome {
             for contender in 0..self.series.len() {
                 let _ = write!(text, "{:>12}", number(self.median(contender, metric)));
             }
-            let ratio = if metric == Metric::GeneratorLoad { None } else { self.ratio(metric) };
+            let ratio = if metric.is_of_a_broker() { self.ratio(metric) } else { None };
             let _ = write!(text, "{:>10}", ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}")));
             if let Some(floor) = self.workload.floor.filter(|floor| floor.metric() == metric) {
                 let _ = write!(text, "   {}", self.judgement(floor));
@@ -104,6 +107,7 @@ impl Outcome {
         };
         match floor {
             Floor::Ratio(_, at_most) => format!("floor ratio <= {at_most} {verdict}"),
+            Floor::RatioAtLeast(_, at_least) => format!("floor ratio >= {at_least} {verdict}"),
             Floor::AtMost(_, at_most) => format!("floor <= {at_most} {verdict}"),
         }
     }
@@ -127,7 +131,7 @@ impl Outcome {
         let ratios: Map<String, Value> = self
             .metrics()
             .into_iter()
-            .filter(|metric| *metric != Metric::GeneratorLoad)
+            .filter(|metric| metric.is_of_a_broker())
             .filter_map(|metric| Some((metric.key().to_owned(), json!(self.ratio(metric)?))))
             .collect();
         json!({
@@ -140,22 +144,23 @@ impl Outcome {
     }
 
     fn floor_json(&self) -> Value {
-        let (metric, kind, at_most) = match self.workload.floor {
+        let (metric, kind, bound, at) = match self.workload.floor {
             None => return Value::Null,
-            Some(Floor::Ratio(metric, at_most)) => (metric, "ratio_to_mosquitto", at_most),
-            Some(Floor::AtMost(metric, at_most)) => (metric, "absolute", at_most),
+            Some(Floor::Ratio(metric, at)) => (metric, "ratio_to_mosquitto", "at_most", at),
+            Some(Floor::RatioAtLeast(metric, at)) => (metric, "ratio_to_mosquitto", "at_least", at),
+            Some(Floor::AtMost(metric, at)) => (metric, "absolute", "at_most", at),
         };
         json!({
             "metric": metric.key(),
             "kind": kind,
-            "at_most": at_most,
+            bound: at,
             "pass": self.verdict() == Some(Verdict::Pass),
         })
     }
 }
 
 /// A figure with as many digits as mean something.
-fn number(figure: Option<f64>) -> String {
+pub(crate) fn number(figure: Option<f64>) -> String {
     match figure {
         None => "-".to_owned(),
         Some(figure) if figure < 1.0 => format!("{figure:.3}"),
@@ -199,6 +204,17 @@ mod tests {
             let outcome = outcome(ours, theirs);
             assert_eq!(outcome.verdict(), Some(verdict));
             assert_eq!((outcome.is_enough(false), outcome.is_enough(true)), enough);
+        }
+    }
+
+    #[test]
+    fn a_floor_can_be_from_below() {
+        for (ours, verdict) in [(4.0, Verdict::Pass), (3.0, Verdict::Missed), (1.0, Verdict::MissedWidely)] {
+            let mut outcome = outcome(ours, Some(4.0));
+            let workload =
+                Workload { floor: Some(Floor::RatioAtLeast(Metric::CpuPerDelivery, 1.0)), ..WORKLOADS[0] };
+            outcome.workload = Box::leak(Box::new(workload));
+            assert_eq!(outcome.verdict(), Some(verdict));
         }
     }
 

@@ -4,9 +4,9 @@ use crate::args::{self, Command, Options, USAGE};
 use crate::broker::Contender;
 use crate::error::{BenchError, Tried};
 use crate::figure::{Figures, Series};
-use crate::load;
 use crate::report::Outcome;
-use crate::workload::{WORKLOADS, Workload};
+use crate::workload::{DURABLE, Shape, WORKLOADS, Workload};
+use crate::{durable, load, page};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub fn run(args: Vec<String>) -> i32 {
             Ok(ENOUGH)
         }
         Ok(Command::List) => {
-            for workload in WORKLOADS {
+            for workload in WORKLOADS.iter().chain(DURABLE) {
                 println!("{}", workload.name);
             }
             Ok(ENOUGH)
@@ -50,8 +50,9 @@ fn bench(options: &Options) -> Result<i32, BenchError> {
     }
     load::raise_descriptor_limit()?;
     if !options.json {
+        let persistence = if options.durable { "persistence true" } else { "no persistence" };
         println!(
-            "anonymous, 127.0.0.1, no persistence, set_tcp_nodelay true, max_inflight_messages 0,\n\
+            "anonymous, 127.0.0.1, {persistence}, set_tcp_nodelay true, max_inflight_messages 0,\n\
              max_queued_messages 0, no log; {} of {:?}; medians\n",
             plural(options.rounds),
             options.measured
@@ -68,6 +69,9 @@ fn bench(options: &Options) -> Result<i32, BenchError> {
     if options.json {
         let workloads: Vec<_> = outcomes.iter().map(Outcome::json).collect();
         println!("{:#}", json!({ "quick": options.quick, "rounds": options.rounds, "workloads": workloads }));
+    }
+    if let Some(path) = &options.write {
+        page::write(path, &outcomes)?;
     }
     let enough = outcomes.iter().all(|outcome| outcome.is_enough(options.quick));
     Ok(if enough { ENOUGH } else { NOT_ENOUGH })
@@ -120,6 +124,18 @@ fn measure_once(
     contender: &Contender,
     options: &Options,
 ) -> Result<Figures, BenchError> {
-    let broker = contender.start()?;
-    load::measure(&workload.shape, &broker, options.measured)
+    match &workload.shape {
+        Shape::Traffic(traffic) => load::traffic(traffic, &contender.start()?, options.measured),
+        Shape::Idle(idle) => load::idle(idle, &contender.start()?),
+        Shape::Queue { window } => durable::queue(contender, &folder(options)?, (*window, options.measured)),
+        Shape::Backlog(what) => durable::backlog(contender, &folder(options)?, (*what, options.messages)),
+    }
+}
+
+/// Where brokers store: not where temporary files are, which may be no disk.
+fn folder(options: &Options) -> Result<PathBuf, BenchError> {
+    match &options.folder {
+        Some(folder) => Ok(folder.clone()),
+        None => Ok(program_beside_this()?.with_file_name("bench")),
+    }
 }

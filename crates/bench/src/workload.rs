@@ -22,6 +22,23 @@ pub(crate) enum Shape {
     Traffic(Traffic),
     /// Connections stand and do nothing.
     Idle(Idle),
+    /// Messages are acknowledged and kept for a client that is away.
+    Queue {
+        /// Messages that may wait for their acknowledgement.
+        window: u64,
+    },
+    /// Very much is kept when the broker is ended and started again.
+    Backlog(Backlog),
+}
+
+/// What a broker that is ended and started again has kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Backlog {
+    /// Messages for one client that is away.
+    #[default]
+    Queued,
+    /// Retained messages, a topic each.
+    Retained,
 }
 
 /// Who hears whom.
@@ -48,6 +65,8 @@ pub(crate) struct Traffic {
     pub(crate) qos: Qos,
     /// Of all connections.
     pub(crate) version: Version,
+    /// Whether messages stay with the broker.
+    pub(crate) retain: bool,
     /// At least [`STAMP_LEN`](crate::load::STAMP_LEN).
     pub(crate) payload_bytes: usize,
     /// Messages of one publisher that may be on the way.
@@ -70,6 +89,8 @@ pub(crate) struct Idle {
 pub(crate) enum Floor {
     /// A share of Mosquitto's figure at most.
     Ratio(Metric, f64),
+    /// A share of Mosquitto's figure at least.
+    RatioAtLeast(Metric, f64),
     /// A figure at most.
     AtMost(Metric, f64),
 }
@@ -78,7 +99,7 @@ impl Floor {
     /// The figure that is judged.
     pub(crate) fn metric(self) -> Metric {
         match self {
-            Floor::Ratio(metric, _) | Floor::AtMost(metric, _) => metric,
+            Floor::Ratio(metric, _) | Floor::RatioAtLeast(metric, _) | Floor::AtMost(metric, _) => metric,
         }
     }
 }
@@ -93,7 +114,7 @@ impl Workload {
                     && traffic.version != Version::V5
             }
             // Both ends of ten thousand connections in one process are more than its descriptors allow.
-            Shape::Idle(_) => false,
+            Shape::Idle(_) | Shape::Queue { .. } | Shape::Backlog(_) => false,
         }
     }
 }
@@ -105,6 +126,7 @@ const FAN_OUT: Traffic = Traffic {
     subscribers: 100,
     qos: Qos::AtMostOnce,
     version: Version::V311,
+    retain: false,
     payload_bytes: 64,
     window: 200,
     pace: None,
@@ -127,7 +149,27 @@ const fn ratio(at_most: f64) -> Option<Floor> {
     Some(Floor::Ratio(Metric::CpuPerDelivery, at_most))
 }
 
-/// All workloads, in the order in which they run.
+/// The messages that are kept.
+pub(crate) const KEPT: Traffic =
+    Traffic { qos: Qos::AtLeastOnce, payload_bytes: 100, window: 1_000, subscribers: 1, ..FAN_OUT };
+
+const fn durable(name: &'static str, shape: Shape, floor: Option<Floor>) -> Workload {
+    Workload { name, shape, floor }
+}
+
+/// The workloads of `durable`: what is acknowledged is kept.
+pub(crate) const DURABLE: &[Workload] = &[
+    durable("queue-200", Shape::Queue { window: 200 }, None),
+    durable(
+        "queue-1000",
+        Shape::Queue { window: 1_000 },
+        Some(Floor::RatioAtLeast(Metric::AckedThroughput, 1.0)),
+    ),
+    durable("backlog", Shape::Backlog(Backlog::Queued), None),
+    durable("retained", Shape::Backlog(Backlog::Retained), None),
+];
+
+/// All workloads without a store, in the order in which they run.
 pub(crate) const WORKLOADS: &[Workload] = &[
     traffic("fan-out-100-q0", FAN_OUT, ratio(0.15)),
     traffic("fan-out-100-q1", Traffic { qos: Qos::AtLeastOnce, window: 100, ..FAN_OUT }, None),
@@ -152,6 +194,12 @@ mod tests {
 
     #[test]
     fn the_table_is_sound() {
+        for window in DURABLE.iter().filter_map(|workload| match workload.shape {
+            Shape::Queue { window } => Some(window),
+            _ => None,
+        }) {
+            assert!(window > 0 && window < 60_000);
+        }
         for (i, workload) in WORKLOADS.iter().enumerate() {
             assert!(WORKLOADS[..i].iter().all(|other| other.name != workload.name));
             let Shape::Traffic(traffic) = workload.shape else {

@@ -140,6 +140,16 @@ impl Engine {
         Ok(frames)
     }
 
+    /// Opens one connection and sends `hello`, whose answer is the handler's business; gives its number.
+    pub(super) fn join(&mut self, addr: SocketAddr, hello: &Connect<'_>) -> Result<usize, BenchError> {
+        let number = self.connections.len();
+        let mut connection = Connection::open(addr, self.poll.registry(), Token(number))
+            .tried(|| format!("connection {number} to the broker"))?;
+        hello.encode(connection.out()).map_err(too_large)?;
+        self.connections.push(connection);
+        Ok(number)
+    }
+
     /// Opens as many connections as `greeting` has clients, each with CONNECT and SUBSCRIBE, and waits for the
     /// answers.
     pub(super) fn open(&mut self, addr: SocketAddr, greeting: &Greeting<'_>) -> Result<(), BenchError> {
@@ -215,32 +225,42 @@ pub(super) struct Greeting<'a> {
 
 impl Greeting<'_> {
     fn connect(&self, number: usize, out: &mut Vec<u8>) -> Result<(), BenchError> {
-        let connect = Connect {
-            version: self.version,
-            bridge: false,
-            clean_start: true,
-            keep_alive: 0,
-            properties: Properties::EMPTY,
-            client_id: &format!("bench-{number}"),
-            will: None,
-            username: None,
-            password: None,
-        };
-        connect.encode(out).map_err(too_large)
-    }
-
-    fn subscribe(&self, filter: &str, out: &mut Vec<u8>) -> Result<(), BenchError> {
-        let options = SubscribeOptions { qos: self.qos, ..SubscribeOptions::default() };
-        let mut payload = Vec::new();
-        FilterList::push(SubscribeFilter { filter, options }, &mut payload).map_err(too_large)?;
-        let filters = FilterList::check(&payload, self.version)
-            .map_err(|error| BenchError::Usage(format!("filter {filter}: {error}")))?;
-        let subscribe = Subscribe { packet_id: PacketId::MIN, properties: Properties::EMPTY, filters };
-        subscribe.encode(self.version, out).map_err(too_large)
+        hello(self.version, true, &format!("bench-{number}")).encode(out).map_err(too_large)
     }
 }
 
-fn too_large(error: pondhawk_codec::TooLarge) -> BenchError {
+/// The CONNECT of a client.
+pub(super) fn hello(version: Version, clean_start: bool, client_id: &str) -> Connect<'_> {
+    Connect {
+        version,
+        bridge: false,
+        clean_start,
+        keep_alive: 0,
+        properties: Properties::EMPTY,
+        client_id,
+        will: None,
+        username: None,
+        password: None,
+    }
+}
+
+/// Appends a SUBSCRIBE.
+pub(super) fn subscribe(
+    version: Version,
+    filter: &str,
+    qos: Qos,
+    out: &mut Vec<u8>,
+) -> Result<(), BenchError> {
+    let options = SubscribeOptions { qos, ..SubscribeOptions::default() };
+    let mut payload = Vec::new();
+    FilterList::push(SubscribeFilter { filter, options }, &mut payload).map_err(too_large)?;
+    let filters = FilterList::check(&payload, version)
+        .map_err(|error| BenchError::Usage(format!("filter {filter}: {error}")))?;
+    let subscribe = Subscribe { packet_id: PacketId::MIN, properties: Properties::EMPTY, filters };
+    subscribe.encode(version, out).map_err(too_large)
+}
+
+pub(super) fn too_large(error: pondhawk_codec::TooLarge) -> BenchError {
     BenchError::Usage(error.to_string())
 }
 
@@ -257,7 +277,7 @@ impl Handler for Opening<'_> {
         match Packet::decode(frame, self.greeting.version) {
             Ok(Packet::Connack(connack)) if !connack.code.is_error() && connack.code.0 == 0 => {
                 match (self.greeting.filter)(number) {
-                    Some(filter) => self.greeting.subscribe(&filter, out)?,
+                    Some(filter) => subscribe(self.greeting.version, &filter, self.greeting.qos, out)?,
                     None => self.open += 1,
                 }
                 Ok(())

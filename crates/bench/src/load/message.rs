@@ -51,7 +51,7 @@ impl Template {
         let header = PublishHeader {
             dup: false,
             qos: traffic.qos,
-            retain: false,
+            retain: traffic.retain,
             topic,
             packet_id: acknowledged.then_some(PacketId::MIN),
         };
