@@ -108,7 +108,7 @@ impl Contender {
             let arg = arg.replace("{port}", &addr.port().to_string());
             command.arg(arg.replace("{config}", &config.to_string_lossy()));
         }
-        command.env("XDG_STATE_HOME", folder.path());
+        command.env("XDG_STATE_HOME", site.folder.path());
         command.stdin(Stdio::null()).stdout(file).stderr(errors);
         let child =
             command.spawn().tried(|| format!("starting {}", command.get_program().to_string_lossy()))?;
