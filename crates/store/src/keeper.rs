@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for room before the next try.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
+/// Between two pieces of tidying: while nothing else is to be done, and while there is.
+const TIDY_PAUSE: Duration = Duration::from_millis(2);
+const BUSY_TIDY_PAUSE: Duration = Duration::from_millis(50);
 
 /// When what a record promises may be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,6 +238,8 @@ impl<E: Engine + 'static> Keeper<E> {
             state: State::Open,
             synced: Instant::now(),
             unsynced: 0,
+            tidying: false,
+            tidied: Instant::now(),
         };
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run())?;
         Ok((Keeper { shared, thread }, desks))
@@ -282,6 +287,9 @@ struct Worker<E> {
     synced: Instant,
     /// Records that the log has and that are not durable.
     unsynced: u64,
+    /// Room of what was deleted is being given back.
+    tidying: bool,
+    tidied: Instant,
 }
 
 impl<E: Engine> Worker<E> {
@@ -303,6 +311,7 @@ impl<E: Engine> Worker<E> {
             if closed && (kept.is_err() || !self.log.has_work()) {
                 return self.log;
             }
+            self.tidy(turns.is_empty());
         }
     }
 
@@ -338,7 +347,7 @@ impl<E: Engine> Worker<E> {
             (State::Full, _) => Some(FULL_PAUSE),
             // Its reserve is used up.
             (State::Open, _) if !self.log.has_work() && self.state == State::Full => Some(FULL_PAUSE),
-            (State::Open, _) if !self.log.has_work() => None,
+            (State::Open, _) if !self.log.has_work() => self.tidying.then_some(TIDY_PAUSE),
             (State::Open, Durability::Group) => Some(Duration::ZERO),
             (State::Open, Durability::Interval(interval)) => {
                 Some(interval.saturating_sub(self.synced.elapsed()))
@@ -379,6 +388,23 @@ impl<E: Engine> Worker<E> {
             drop(fetched);
             news.has_fetched.store(true, Ordering::Release);
             wake();
+        }
+    }
+
+    /// Gives back some room of what was deleted, so little that nobody has to wait for long.
+    fn tidy(&mut self, is_idle: bool) {
+        if !is_idle && self.tidied.elapsed() < BUSY_TIDY_PAUSE {
+            return;
+        }
+        let tidied = self.log.tidy();
+        self.tidied = Instant::now();
+        if self.tidying && tidied == Ok(false) {
+            let mut figures = self.shared.figures();
+            figures.bytes = self.log.space().map_or(figures.bytes, |space| space.used);
+        }
+        self.tidying = tidied == Ok(true);
+        if tidied.is_err() {
+            self.tell();
         }
     }
 

@@ -226,6 +226,31 @@ fn a_damaged_store_is_told_and_the_rest_is_there() {
     reader.receive("state/000", &format!("{:0100}", 0));
 }
 
+/// Retained messages come and go, and the file does not stay as large as it was.
+#[test]
+fn the_room_of_what_is_gone_is_given_back() {
+    if !broker::ours() {
+        return;
+    }
+    let folder = folder();
+    let broker = keeping(folder.path(), 1);
+    let mut writer = Client::clean(&broker, V5, "writer");
+    let file = folder.path().join("pondhawk-store/records.redb");
+    let bytes = || std::fs::metadata(&file).expect("the store").len();
+    let payload = "x".repeat(900_000);
+    (0..80).for_each(|n| writer.publish_retained(&format!("state/{n}"), &payload, 1));
+    let full = bytes();
+    assert!(full > 72_000_000, "{full}");
+    (1..80).for_each(|n| writer.publish_retained(&format!("state/{n}"), "", 1));
+    let shrunk = poll(30 * SECOND, || (bytes() < full / 4).then_some(()));
+    assert!(shrunk.is_some(), "{} of {full} bytes", bytes());
+    let broker = again(broker, folder.path(), ("KILL", 1));
+    let mut reader = Client::clean(&broker, V5, "reader");
+    reader.subscribe("state/#", 1);
+    reader.receive("state/0", &payload);
+    reader.expect_silence();
+}
+
 /// With an interval of an hour only SIGUSR1 brings it to the disk before the crash.
 #[test]
 fn sigusr1_saves_now() {

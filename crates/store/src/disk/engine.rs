@@ -3,10 +3,12 @@
 //! What is applied waits in memory; a sync is one transaction of redb. So no more is in the file than what was
 //! synced, and a disk without room is found before anything that was promised is touched.
 
+use super::copying::{Copying, Progress};
+use super::folder::Folder;
 use super::medium::{Medium, Watched};
 use crate::StoreError;
 use crate::engine::{Batch, Engine, Space, Visit};
-use redb::{Builder, Database, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError};
+use redb::{Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError};
 use std::cell::Cell;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -25,6 +27,13 @@ const ROOM_BYTES: u64 = 1 << 20;
 /// Or at every so many calls: room in the file itself does not show from outside.
 const TRY_ANYWAY: u32 = 16;
 
+/// A file is copied to give back what is dead in it if it has so many bytes,
+const COPY_BYTES: u64 = 64 << 20;
+/// so many times those of its records (of which pages are half full at the worst),
+const COPY_FACTOR: u64 = 4;
+/// and has grown so many times since the last copy.
+const GROWN_FACTOR: u64 = 2;
+
 /// An engine whose bytes are in a file.
 #[derive(Debug)]
 pub struct DiskEngine {
@@ -34,6 +43,13 @@ pub struct DiskEngine {
     unsynced: Batch,
     /// How often a sync was refused since the disk was full.
     refused: Option<u32>,
+    /// Where a copy is made; none if none is to be.
+    folder: Option<Folder>,
+    copying: Option<Copying>,
+    /// Bytes of keys and values.
+    live: u64,
+    /// Bytes of the file when it was copied last.
+    settled: u64,
 }
 
 impl DiskEngine {
@@ -47,7 +63,22 @@ impl DiskEngine {
             Err(StoreError::Full) if file.medium().spend_reserve() => open_database(&file)?,
             opened => opened?,
         };
-        Ok(DiskEngine { file, database: Some(database), unsynced: Batch::new(), refused: None })
+        Ok(DiskEngine {
+            file,
+            database: Some(database),
+            unsynced: Batch::new(),
+            refused: None,
+            folder: None,
+            copying: None,
+            live: 0,
+            settled: 0,
+        })
+    }
+
+    /// Lets it give back the room of what is dead, by a copy in this folder; `live` bytes are not.
+    pub(super) fn copied_in(mut self, folder: Folder, live: u64) -> Self {
+        (self.folder, self.live) = (Some(folder), live);
+        self
     }
 
     fn database(&self) -> Result<&Database, StoreError> {
@@ -57,29 +88,69 @@ impl DiskEngine {
     }
 
     /// Writes what was applied as one transaction.
-    fn commit(&self) -> Result<(), redb::Error> {
-        let Some(database) = &self.database else {
-            return Err(redb::Error::DatabaseClosed);
-        };
-        let transaction = database.begin_write()?;
-        {
-            let mut table = transaction.open_table(TABLE)?;
-            for (key, value) in self.unsynced.iter() {
-                match value {
-                    Some(value) => drop(table.insert(key, value)?),
-                    None => drop(table.remove(key)?),
-                }
-            }
-        }
-        transaction.commit()?;
-        Ok(())
-    }
-
     fn try_sync(&mut self) -> Result<(), StoreError> {
-        self.commit().map_err(|error| self.failed(error))?;
+        let written = match &self.database {
+            Some(database) => write_batch(database, &self.unsynced, Durability::Immediate),
+            None => Err(redb::Error::DatabaseClosed),
+        };
+        let grown = written.map_err(|error| self.failed(error))?;
+        self.live = self.live.saturating_add_signed(grown);
+        if let Some(copying) = &mut self.copying {
+            copying.changed(&self.unsynced);
+        }
         self.unsynced = Batch::new();
         self.refused = None;
         Ok(())
+    }
+
+    /// Gives back what a copy takes, or what is kept in reserve; true if there was something.
+    fn make_room(&mut self) -> bool {
+        match self.copying.take() {
+            Some(copying) => {
+                self.give_up(copying);
+                true
+            }
+            None => self.file.medium().spend_reserve(),
+        }
+    }
+
+    fn give_up(&mut self, copying: Copying) {
+        copying.discard();
+        // What went wrong with the copy is none of the store's troubles. It is not tried again at once.
+        let _passed = self.file.take_trouble();
+        self.settled = self.file.medium().len().unwrap_or(u64::MAX);
+    }
+
+    /// True if more than half of the file is certainly dead, and there is room for a copy of the rest.
+    fn is_worth_a_copy(&self) -> bool {
+        let medium = self.file.medium();
+        let Ok(len) = medium.len() else { return false };
+        let grown = len >= COPY_BYTES && len / GROWN_FACTOR >= self.settled;
+        grown
+            && self.refused.is_none()
+            && len / COPY_FACTOR >= self.live
+            && medium.free().is_ok_and(|free| free / COPY_FACTOR >= self.live + ROOM_BYTES)
+    }
+
+    /// The next piece of a copy; true if there is more.
+    fn copy_on(&mut self, mut copying: Copying) -> Result<bool, StoreError> {
+        let advanced = self.database().and_then(|database| copying.advance(database));
+        match advanced {
+            Ok(Progress::More) => {
+                self.copying = Some(copying);
+                Ok(true)
+            }
+            Ok(Progress::Complete) => {
+                let copied = copying.take_place()?;
+                (self.database, self.file) = (Some(copied.database), copied.file);
+                self.settled = self.file.medium().len().unwrap_or(u64::MAX);
+                Ok(false)
+            }
+            Err(_) => {
+                self.give_up(copying);
+                Ok(false)
+            }
+        }
     }
 
     /// What a failed transaction means. Without room, the file is opened again as it was before.
@@ -139,12 +210,11 @@ impl Engine for DiskEngine {
         if self.unsynced.is_empty() {
             return Ok(());
         }
-        match self.try_sync() {
-            Err(StoreError::Full) if self.file.medium().spend_reserve() => {
-                self.reopen()?;
-                self.try_sync()
+        loop {
+            match self.try_sync() {
+                Err(StoreError::Full) if self.make_room() => self.reopen()?,
+                synced => return synced,
             }
-            synced => synced,
         }
     }
 
@@ -210,12 +280,55 @@ impl Engine for DiskEngine {
         }
     }
 
+    fn tidy(&mut self) -> Result<bool, StoreError> {
+        if let Some(copying) = self.copying.take() {
+            return self.copy_on(copying);
+        }
+        let Some(folder) = self.folder.clone().filter(|_| self.is_worth_a_copy()) else {
+            return Ok(false);
+        };
+        match Copying::begin(folder) {
+            Ok(copying) => self.copy_on(copying),
+            // It is tried again when the file has grown.
+            Err(_) => {
+                self.settled = self.file.medium().len().unwrap_or(u64::MAX);
+                Ok(false)
+            }
+        }
+    }
+
     fn keep_reserve(&mut self) -> bool {
         self.refused.is_none() && self.file.medium().keep_reserve()
     }
 }
 
-fn read_table(database: &Database) -> Result<Option<Table>, StoreError> {
+/// Makes the changes of a batch in one transaction: how many bytes of keys and values there are more.
+pub(super) fn write_batch(
+    database: &Database,
+    batch: &Batch,
+    durability: Durability,
+) -> Result<i64, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(durability)?;
+    let mut grown = 0;
+    {
+        let mut table = transaction.open_table(TABLE)?;
+        for (key, value) in batch.iter() {
+            let old = match value {
+                Some(value) => {
+                    grown += (key.len() + value.len()) as i64;
+                    table.insert(key, value)?
+                }
+                None => table.remove(key)?,
+            };
+            grown -= old.map_or(0, |old| (key.len() + old.value().len()) as i64);
+        }
+    }
+    transaction.commit()?;
+    Ok(grown)
+}
+
+pub(super) fn read_table(database: &Database) -> Result<Option<Table>, StoreError> {
     let transaction = database.begin_read().map_err(|error| from_redb("read", error.into()))?;
     match transaction.open_table(TABLE) {
         Ok(table) => Ok(Some(table)),
@@ -224,7 +337,7 @@ fn read_table(database: &Database) -> Result<Option<Table>, StoreError> {
     }
 }
 
-fn open_database(file: &Watched) -> Result<Database, StoreError> {
+pub(super) fn open_database(file: &Watched) -> Result<Database, StoreError> {
     let open = || Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file.clone());
     // Bytes that are not redb's can make it panic.
     let opened = contained(open).ok_or_else(|| corrupt("the file of the engine"))?;

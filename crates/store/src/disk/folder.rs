@@ -17,7 +17,7 @@ const LOCK: &str = "lock";
 const FORMAT: &str = "format";
 
 /// A folder that this process has for itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     lock: Arc<File>,
@@ -112,6 +112,18 @@ impl Folder {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(written(error)),
             _ => self.locked(file(&path, true)),
         }
+    }
+
+    /// Puts the new file, whose content is durable, in the place of the old one.
+    pub(super) fn adopt_new_records(&self) -> Result<(), StoreError> {
+        fs::rename(self.path.join(NEW_RECORDS), self.path.join(RECORDS)).map_err(written)?;
+        self.sync()
+    }
+
+    /// Throws away what is left of a new file.
+    pub(super) fn remove_new_records(&self) {
+        // If it is not there, that is as it should be; if it cannot be removed, the next one overwrites it.
+        let _gone = fs::remove_file(self.path.join(NEW_RECORDS));
     }
 
     /// Puts the new file in the place of the old one, which keeps another name. There is one of them at any moment.

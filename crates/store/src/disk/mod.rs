@@ -5,6 +5,7 @@
 //! kept under another name, and what was lost is said.
 
 mod check;
+mod copying;
 mod engine;
 mod folder;
 mod image;
@@ -23,6 +24,9 @@ use image::{Commit, Hole, Image};
 use pondhawk_broker::InMemory;
 use std::path::{Path, PathBuf};
 
+/// What is said of a store whose last transaction is not whole.
+const TORN: &str = "the newest transaction of the store was not whole and was taken back: it was being written when \
+                    the machine stopped, before anything in it was acknowledged, unless the disk itself is damaged";
 /// Bytes that are copied in one transaction.
 const COPY_BYTES: usize = 4 << 20;
 
@@ -78,7 +82,8 @@ struct Opening {
 
 /// How the engine's file is.
 enum Health {
-    Sound,
+    /// With so many bytes of keys and values.
+    Sound(u64),
     /// The last transaction is not whole, the one before it is: the machine stopped in the middle, before anything
     /// was promised.
     Torn,
@@ -87,31 +92,39 @@ enum Health {
 
 impl Opening {
     fn engine(&mut self) -> Result<DiskEngine, StoreError> {
+        self.folder.remove_new_records();
+        let (engine, live) = self.engine_and_live()?;
+        Ok(engine.copied_in(self.folder.clone(), live))
+    }
+
+    /// The engine, and how many bytes of keys and values it has.
+    fn engine_and_live(&mut self) -> Result<(DiskEngine, u64), StoreError> {
         if !self.folder.has_records() {
             if self.folder.is_old {
                 self.lose("everything", "the file records.redb is missing");
                 self.aside.push(self.folder.set_aside(&self.lost)?);
             }
-            return DiskEngine::open(self.folder.records()?);
+            return Ok((DiskEngine::open(self.folder.records()?)?, 0));
         }
         if !self.folder.is_old {
             // The program stopped while it made the store; nothing has been promised by it.
             self.folder.remove_records()?;
-            return DiskEngine::open(self.folder.records()?);
+            return Ok((DiskEngine::open(self.folder.records()?)?, 0));
         }
         let medium = self.folder.records()?;
-        match health(&*medium)? {
-            Health::Sound => {}
-            Health::Torn => self.notes.push(
-                "the newest transaction of the store was not whole and was taken back: it was being written when \
-                 the machine stopped, before anything in it was acknowledged, unless the disk itself is damaged"
-                    .to_owned(),
-            ),
-            Health::Damaged => return self.salvage(&*medium),
-        }
+        // What is not counted counts as living.
+        let all = |medium: &dyn Medium| medium.len().unwrap_or(u64::MAX);
+        let live = match health(&*medium)? {
+            Health::Sound(live) => live,
+            Health::Torn => {
+                self.notes.push(TORN.to_owned());
+                all(&*medium)
+            }
+            Health::Damaged => return Ok((self.salvage(&*medium)?, all(&*medium))),
+        };
         match DiskEngine::open(medium.clone()) {
-            Err(StoreError::Corrupt { .. }) => self.salvage(&*medium),
-            other => other,
+            Err(StoreError::Corrupt { .. }) => Ok((self.salvage(&*medium)?, all(&*medium))),
+            opened => Ok((opened?, live)),
         }
     }
 
@@ -153,14 +166,16 @@ fn health(medium: &dyn Medium) -> Result<Health, StoreError> {
     let Some(image) = Image::read(medium)? else {
         return Ok(Health::Damaged);
     };
-    let is_whole = |commit: Option<Commit>| match commit {
-        Some(commit) => Ok(image.walk(&commit, &mut |_, _| {})?.is_empty()),
-        None => Ok::<_, StoreError>(false),
+    let live_of_whole = |commit: Option<Commit>| {
+        let mut live = 0;
+        let Some(commit) = commit else { return Ok::<_, StoreError>(None) };
+        let holes = image.walk(&commit, &mut |key, value| live += (key.len() + value.len()) as u64)?;
+        Ok(holes.is_empty().then_some(live))
     };
-    if is_whole(image.commits[0])? {
-        return Ok(Health::Sound);
+    if let Some(live) = live_of_whole(image.commits[0])? {
+        return Ok(Health::Sound(live));
     }
-    if image.was_open && is_whole(image.commits[1])? {
+    if image.was_open && live_of_whole(image.commits[1])?.is_some() {
         return Ok(Health::Torn);
     }
     Ok(Health::Damaged)

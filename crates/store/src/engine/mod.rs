@@ -62,6 +62,15 @@ pub trait Engine: Send {
     /// [`StoreError::Full`], or what the disk says.
     fn compact(&mut self) -> Result<(), StoreError>;
 
+    /// Does a small piece of the work of giving back the room of what was deleted, if there is much; true if there is
+    /// more of it. It may be called at any time, and never again.
+    ///
+    /// # Errors
+    /// What the disk says, if it is not known any more which file is the store.
+    fn tidy(&mut self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Keeps room in reserve, in which what is small finds a place when there is none elsewhere. False if it has been
     /// used up: nothing large should come until it is there again.
     fn keep_reserve(&mut self) -> bool {
@@ -101,6 +110,10 @@ impl<E: Engine + ?Sized> Engine for Box<E> {
 
     fn compact(&mut self) -> Result<(), StoreError> {
         (**self).compact()
+    }
+
+    fn tidy(&mut self) -> Result<bool, StoreError> {
+        (**self).tidy()
     }
 
     fn keep_reserve(&mut self) -> bool {

@@ -255,6 +255,17 @@ impl<E: Engine> Log<E> {
         self.engine.space()
     }
 
+    /// Does a small piece of the work of giving back the room of what was deleted; true if there is more of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Poisoned`].
+    pub fn tidy(&mut self) -> Result<bool, StoreError> {
+        if self.state != State::Open {
+            return Ok(false);
+        }
+        self.engine.tidy().map_err(|error| self.poison(error))
+    }
+
     /// Keeps room in reserve; false if there is none, so that nothing large should come.
     pub fn keep_reserve(&mut self) -> bool {
         self.state == State::Open && self.engine.keep_reserve()

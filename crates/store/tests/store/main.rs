@@ -9,3 +9,4 @@ mod medium;
 mod model;
 mod page;
 mod room;
+mod tidy;
