@@ -6,14 +6,17 @@
 //! ```
 //!
 //! Numbers of 16 and 32 bits are big-endian, those of 64 bits and the gaps between them as the machine has them in its
-//! memory. The layouts were found by looking at files of Mosquitto 2.0.11 and at what it says of its own.
+//! memory. The layouts were found by looking at files of Mosquitto 1.6.9, 2.0.11 and 2.1.2.
 
 use crate::ImportError;
 
 const MAGIC: &[u8] = b"\x00\xb5\x00mosquitto db";
 const HEAD_LEN: usize = 15 + 4 + 4;
-/// Numbers of stored messages count from 1: one above this has its bytes the other way round.
-const PLAUSIBLE_ID: u64 = 1 << 48;
+/// Numbers of stored messages count from 1, or from some 2^50 on (2.1.2): none is above this.
+const PLAUSIBLE_ID: u64 = 1 << 56;
+/// Those that count from 1 stay below this, and are beyond the other where their bytes are the other way round.
+const SMALL_ID: u64 = 1 << 32;
+const SMALL_ID_SWAPPED: u64 = 1 << 48;
 
 const DAMAGED_LENGTH: &str = "a length is beyond the end of its chunk";
 
@@ -129,7 +132,7 @@ impl<'a> Chunks<'a> {
 
     fn setup(&mut self, reader: &mut Reader<'a>) -> Result<Chunk<'a>, ImportError> {
         self.is_tight = reader.end - reader.at == 12;
-        if reader.u64()? >= PLAUSIBLE_ID {
+        if is_swapped(reader.u64()?) {
             return Err(ImportError::ByteOrder);
         }
         reader.take(if self.is_tight { 4 } else { 8 })?;
@@ -167,6 +170,12 @@ impl<'a> Iterator for Chunks<'a> {
         }
         Some(chunk)
     }
+}
+
+/// True if another byte order makes more of the number of a message.
+fn is_swapped(id: u64) -> bool {
+    let other = id.swap_bytes();
+    id >= PLAUSIBLE_ID && other < id || id >= SMALL_ID_SWAPPED && other < SMALL_ID
 }
 
 fn stored_message<'a>(reader: &mut Reader<'a>) -> Result<Chunk<'a>, ImportError> {

@@ -1,6 +1,7 @@
 //! Files in the layouts of both formats, good and bad, through the public face.
 
 mod file;
+mod written;
 
 use file::{File, Item, Stored};
 use pondhawk_broker::{Persist, Restored, RestoredSession};
@@ -200,6 +201,14 @@ fn other_files_are_refused_with_the_reason() {
     let mut swapped = File::new(6).bytes;
     swapped[31..39].reverse();
     assert_eq!(refused(&swapped), ImportError::ByteOrder);
+    // 2.1.2 counts from a large number.
+    for id in [256, 0x0004_b8db_dfe8_aef7_u64] {
+        for (id, is_good) in [(id, true), (id.swap_bytes(), false)] {
+            let mut file = File::new(6).bytes;
+            file[31..39].copy_from_slice(&id.to_ne_bytes());
+            assert_eq!(try_read(&file).is_ok(), is_good, "{id:x}");
+        }
+    }
 }
 
 #[test]
