@@ -45,6 +45,7 @@ fn install() -> Result<Vec<(&'static str, OsString)>> {
         apt::Need::program(BROKER, "mosquitto"),
         apt::Need::program("mosquitto_pub", "mosquitto-clients"),
         apt::Need::program("tshark", "tshark"),
+        apt::Need::program("strace", "strace"),
         apt::Need::program("python3", "python3"),
         apt::Need { package: "python3-venv", met: python::can_make_environments() },
         apt::Need::program("node", "nodejs"),

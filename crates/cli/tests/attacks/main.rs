@@ -17,6 +17,7 @@ mod kit;
 
 mod case;
 mod catalogue;
+mod disk;
 mod exhaustion;
 mod files;
 mod framing;

@@ -8,7 +8,7 @@ use crate::kit::*;
 use crate::vitals::{Limits, Vitals, target};
 
 /// The usual target with its state in this folder.
-fn kept(folder: &Path) -> Conf {
+pub fn kept(folder: &Path) -> Conf {
     target().line("persistence true").line(&format!("persistence_location {}", folder.display()))
 }
 
@@ -109,7 +109,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 /// The session that must be there, or be missed aloud.
-fn reader() -> Connect {
+pub fn reader() -> Connect {
     Connect::new(V5, "reader").durable()
 }
 

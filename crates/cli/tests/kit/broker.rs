@@ -40,6 +40,7 @@ pub struct Conf {
     unread: bool,
     data_bytes: Option<u64>,
     file_bytes: Option<u64>,
+    failing_sync: Option<usize>,
     keeper: Option<u32>,
 }
 
@@ -125,6 +126,12 @@ impl Conf {
     /// Runs the broker with a limit on the length of its files: a write beyond it fails.
     pub fn file_bytes(mut self, limit: u64) -> Self {
         self.file_bytes = Some(limit);
+        self
+    }
+
+    /// Runs the broker so that this sync of a thread fails, counted from 1; the ones before and behind it do not.
+    pub fn failing_sync(mut self, number: usize) -> Self {
+        self.failing_sync = Some(number);
         self
     }
 
@@ -285,6 +292,14 @@ fn command(conf: &Conf) -> Command {
         let mount = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-rm", "sh", "-c", &mount]).arg(folder).arg(program).arg("broker");
+        return command;
+    }
+    if let Some(number) = conf.failing_sync {
+        // With -D the broker is our child, and strace its own.
+        let inject = format!("inject=fdatasync,fsync:error=EIO:when={number}");
+        let mut command = Command::new("strace");
+        command.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", &inject]);
+        command.arg(program).arg("broker");
         return command;
     }
     if let Some(keeper) = conf.keeper {

@@ -4,7 +4,7 @@ use redb::StorageBackend;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A file of bytes.
@@ -56,7 +56,9 @@ impl Medium for File {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        // What a file without a name holds ends with this process.
+        if self.metadata()?.nlink() == 0 { Err(rustix::io::Errno::NOENT.into()) } else { Ok(()) }
     }
 
     fn free(&self) -> io::Result<u64> {
