@@ -42,8 +42,9 @@ Usage: cargo xtask TASK [OPTIONS]
                       --all: also the cases that load the broker; --compare: beside Debian's mosquitto
   fuzz [--seconds N] [TARGET]...
                       run the fuzz targets (default: all of them, a minute each)
-  mutants [--package P]... [--file GLOB]... [--shard K/N] [--jobs N]
-                      change the code and look whether a test notices (default: codec, session and broker; hours)
+  mutants [--package P]... [--file GLOB]... [--shard K/N] [--jobs N] [--one-by-one]
+                      change the code and look whether a test notices (default: codec, session and broker);
+                      --one-by-one: build each mutant by itself, which takes hours
   plants [--quick] [--with SUITE[,SUITE]...] [PLANT]...
                       plant bugs, one at a time, and look which test notices (default: all of them);
                       --quick: some of them, others with every commit; --with: only with these test programs

@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bench", &["codec", "session"]),
     // It judges the product from outside and shares nothing with it.
     ("crash", &[]),
+    ("mutants", &[]),
     ("auth", &["plants"]),
     ("codec", &["plants"]),
     ("config", &[]),

@@ -1,7 +1,10 @@
 //! `cargo xtask mutants`: changes the code in small ways and looks whether a test notices.
 //!
-//! cargo-mutants does the work, by `.cargo/mutants.toml`; each crate is judged by its own tests. Survivors that are
-//! known are listed in `docs/mutants.md` with a reason each, without line numbers so that the list lasts.
+//! cargo-mutants lists the changes, by `.cargo/mutants.toml`; each crate is judged by its own tests. They are compiled
+//! into one build ([`at_once`]), or one by one by cargo-mutants itself. Survivors that are known are listed in
+//! `docs/mutants.md` with a reason each, without line numbers so that the list lasts.
+
+mod at_once;
 
 use std::ffi::OsString;
 use std::fs;
@@ -28,24 +31,57 @@ struct Options {
     jobs: Option<String>,
     /// Only mutants of files that match.
     files: Vec<String>,
+    /// A build for every mutant.
+    one_by_one: bool,
+}
+
+/// The programs that do the work.
+struct Tools {
+    mutants: PathBuf,
+    nextest: PathBuf,
 }
 
 /// What became of the mutants of one crate.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
-    caught: usize,
-    timeout: usize,
-    unviable: usize,
+    caught: Vec<String>,
+    timeout: Vec<String>,
+    unviable: Vec<String>,
     missed: Vec<String>,
 }
 
 impl Tally {
+    /// What cargo-mutants wrote, or `pondhawk-mutants` in the same form.
+    fn read(folder: &Path) -> Result<Tally> {
+        let lines = |name: &str| lines(&folder.join(name));
+        Ok(Tally {
+            caught: lines("caught.txt")?,
+            timeout: lines("timeout.txt")?,
+            unviable: lines("unviable.txt")?,
+            missed: lines("missed.txt")?,
+        })
+    }
+
     fn share(&self) -> usize {
-        let caught = self.caught + self.timeout;
+        let caught = self.caught.len() + self.timeout.len();
         match caught + self.missed.len() {
             0 => 100,
             all => caught * 100 / all,
         }
+    }
+
+    fn lists(&mut self) -> [&mut Vec<String>; 4] {
+        [&mut self.caught, &mut self.timeout, &mut self.unviable, &mut self.missed]
+    }
+
+    fn add(&mut self, mut other: Tally) {
+        for (own, more) in self.lists().into_iter().zip(other.lists()) {
+            own.append(more);
+        }
+    }
+
+    fn retain(&mut self, wanted: impl Fn(&String) -> bool) {
+        self.lists().into_iter().for_each(|list| list.retain(&wanted));
     }
 }
 
@@ -54,14 +90,18 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
     // A bar is escaped in a table.
     let known = fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?.replace("\\|", "|");
-    let program = provision::tool::ensure(&provision::tool::MUTANTS)?;
-    let nextest = provision::tool::ensure(&provision::tool::NEXTEST)?;
+    let tools = Tools {
+        mutants: provision::tool::ensure(&provision::tool::MUTANTS)?,
+        nextest: provision::tool::ensure(&provision::tool::NEXTEST)?,
+    };
     let mut weak = Vec::new();
     for package in &options.packages {
         let folder = workspace::target_dir().join("mutants").join(package);
         fs::create_dir_all(&folder)?;
-        measure(&program, &nextest, (package, &folder), &options)?;
-        let tally = read(&folder.join("mutants.out"))?;
+        let tally = match options.one_by_one {
+            true => one_by_one(&tools, &folder, &selection(package, &options), &jobs(&options))?,
+            false => at_once::measure(&tools, package, &folder, &options)?,
+        };
         report(package, &tally, &known);
         if tally.share() < CAUGHT_MIN {
             weak.push(package.as_str());
@@ -83,9 +123,10 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--shard" => options.shard = Some(value()?),
             "--jobs" => options.jobs = Some(value()?),
             "--file" => options.files.push(value()?),
-            other => {
-                bail!("`{other}`: this task knows `--package P`, `--file GLOB`, `--shard K/N` and `--jobs N`")
-            }
+            "--one-by-one" => options.one_by_one = true,
+            other => bail!(
+                "`{other}`: this task knows `--package P`, `--file GLOB`, `--shard K/N`, `--jobs N`, `--one-by-one`"
+            ),
         }
     }
     if options.packages.is_empty() {
@@ -101,27 +142,31 @@ fn known_package(name: &str) -> Result<String> {
     }
 }
 
-fn measure(
-    program: &Path,
-    nextest: &Path,
-    (package, folder): (&str, &Path),
-    options: &Options,
-) -> Result<()> {
-    let mut command = std::process::Command::new(program);
-    command.args(["mutants", "--no-shuffle", "--package", &format!("pondhawk-{package}")]);
-    command.arg("--output").arg(folder).args(["--jobs", options.jobs.as_deref().unwrap_or("1")]);
+/// Which mutants, for cargo-mutants.
+fn selection(package: &str, options: &Options) -> Vec<String> {
+    let mut arguments = vec!["--package".to_string(), format!("pondhawk-{package}")];
     if let Some(shard) = &options.shard {
-        command.args(["--sharding", "round-robin", "--shard", shard]);
+        arguments.extend(["--sharding", "round-robin", "--shard", shard].map(String::from));
     }
     for file in &options.files {
-        command.args(["--file", file]);
+        arguments.extend(["--file".to_string(), file.clone()]);
     }
-    command.env("PATH", path_with(nextest)?).env("PROPTEST_CASES", PROPTEST_CASES);
+    arguments
+}
+
+fn jobs(options: &Options) -> Vec<String> {
+    vec!["--jobs".to_string(), options.jobs.clone().unwrap_or_else(|| "1".to_string())]
+}
+
+fn one_by_one(tools: &Tools, folder: &Path, selection: &[String], more: &[String]) -> Result<Tally> {
+    let mut command = std::process::Command::new(&tools.mutants);
+    command.args(["mutants", "--no-shuffle"]).args(selection).args(more).arg("--output").arg(folder);
+    command.env("PATH", path_with(&tools.nextest)?).env("PROPTEST_CASES", PROPTEST_CASES);
     // Each mutant is built in a copy of the tree, which has a build directory of its own.
     command.env_remove("CARGO_TARGET_DIR");
     // Zero: all caught; two: some survived; three: some took too long. Everything else is no measurement.
     match process::code(&mut command)? {
-        Some(0 | 2 | 3) => Ok(()),
+        Some(0 | 2 | 3) => Tally::read(&folder.join("mutants.out")),
         code => bail!("cargo-mutants ended with {code:?}"),
     }
 }
@@ -133,27 +178,18 @@ fn path_with(program: &Path) -> Result<OsString> {
     Ok(std::env::join_paths(folder.into_iter().chain(std::env::split_paths(&path)))?)
 }
 
-fn read(folder: &Path) -> Result<Tally> {
-    let lines = |name: &str| -> Result<Vec<String>> {
-        let file = folder.join(name);
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        Ok(text.lines().map(str::to_string).collect())
-    };
-    Ok(Tally {
-        caught: lines("caught.txt")?.len(),
-        timeout: lines("timeout.txt")?.len(),
-        unviable: lines("unviable.txt")?.len(),
-        missed: lines("missed.txt")?,
-    })
+fn lines(file: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text.lines().map(str::to_string).collect())
 }
 
 fn report(package: &str, tally: &Tally, known: &str) {
     println!(
         "{package}: {} caught, {} too slow to end, {} survived, {} do not compile: {} % caught",
-        tally.caught,
-        tally.timeout,
+        tally.caught.len(),
+        tally.timeout.len(),
         tally.missed.len(),
-        tally.unviable,
+        tally.unviable.len(),
         tally.share(),
     );
     for survivor in tally.missed.iter().filter(|survivor| !known.contains(&without_place(survivor))) {
@@ -186,8 +222,9 @@ mod tests {
 
     #[test]
     fn the_share_counts_what_compiles() {
-        let missed = vec!["m".to_string()];
-        assert_eq!(Tally { caught: 8, timeout: 1, unviable: 5, missed }.share(), 90);
+        let some = |count| vec![String::new(); count];
+        let tally = Tally { caught: some(8), timeout: some(1), unviable: some(5), missed: some(1) };
+        assert_eq!(tally.share(), 90);
         assert_eq!(Tally::default().share(), 100);
     }
 
@@ -208,9 +245,13 @@ mod tests {
         {
             fs::write(folder.join(name), text).expect("written");
         }
-        let tally = read(&folder);
+        let tally = Tally::read(&folder);
         let _ = fs::remove_dir_all(&folder);
-        let missed = vec!["m".to_string()];
-        assert_eq!(tally.expect("read"), Tally { caught: 2, timeout: 0, unviable: 1, missed });
+        let mut tally = tally.expect("read");
+        assert_eq!((tally.caught.len(), tally.timeout.len(), tally.unviable.len()), (2, 0, 1));
+        assert_eq!(tally.missed, ["m"]);
+        tally.add(Tally { caught: vec!["c".to_string()], ..Tally::default() });
+        tally.retain(|name| name != "a");
+        assert_eq!(tally.caught, ["b", "c"]);
     }
 }
