@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 
 /// How long to wait for room before the next try.
 const FULL_PAUSE: Duration = Duration::from_millis(500);
-/// Between two pieces of tidying: while nothing else is to be done, and while there is.
+/// Between two pieces of tidying while nothing else is to be done.
 const TIDY_PAUSE: Duration = Duration::from_millis(2);
+/// The same while there is: so long, and so many times the last piece, so that those who wait share the time with little.
 const BUSY_TIDY_PAUSE: Duration = Duration::from_millis(50);
+const BUSY_TIDY_FACTOR: u32 = 9;
 
 /// When what a record promises may be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,7 +241,7 @@ impl<E: Engine + 'static> Keeper<E> {
             synced: Instant::now(),
             unsynced: 0,
             tidying: false,
-            tidied: Instant::now(),
+            tidy_again: Instant::now(),
         };
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run())?;
         Ok((Keeper { shared, thread }, desks))
@@ -289,7 +291,8 @@ struct Worker<E> {
     unsynced: u64,
     /// Room of what was deleted is being given back.
     tidying: bool,
-    tidied: Instant,
+    /// When the next piece may be done though there is something else to do.
+    tidy_again: Instant,
 }
 
 impl<E: Engine> Worker<E> {
@@ -393,11 +396,12 @@ impl<E: Engine> Worker<E> {
 
     /// Gives back some room of what was deleted, so little that nobody has to wait for long.
     fn tidy(&mut self, is_idle: bool) {
-        if !is_idle && self.tidied.elapsed() < BUSY_TIDY_PAUSE {
+        let begun = Instant::now();
+        if !is_idle && begun < self.tidy_again {
             return;
         }
         let tidied = self.log.tidy();
-        self.tidied = Instant::now();
+        self.tidy_again = Instant::now() + (begun.elapsed() * BUSY_TIDY_FACTOR).max(BUSY_TIDY_PAUSE);
         if self.tidying && tidied == Ok(false) {
             let mut figures = self.shared.figures();
             figures.bytes = self.log.space().map_or(figures.bytes, |space| space.used);

@@ -2,10 +2,12 @@
 
 use crate::kit::{CLOCK, Op, Pair, client, message, reopened, text};
 use crate::room::FailsToSync;
-use pondhawk_broker::{Fetch, Persist, Restored, SessionId, Ticket};
+use pondhawk_broker::{Fetch, Keeping, Persist, Restored, SessionId, Ticket};
 use pondhawk_session::server::Seq;
-use pondhawk_store::engine::{Engine, MemoryEngine};
+use pondhawk_store::engine::{Batch, Engine, MemoryEngine, Space, Visit};
 use pondhawk_store::{Desk, Durability, Keeper, Log, State, StoreError, Wake};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -135,6 +137,73 @@ fn by_interval_a_promise_is_said_at_once() {
     let mut kept = keeper(MemoryEngine::new(), 1, Durability::Interval(PATIENCE * 60));
     kept.desks[0].append(&mut retained("a"), Ticket(1));
     assert_eq!(kept.desks[0].durable(), Ticket(1));
+    assert!(kept.keeper.close().is_some());
+}
+
+/// An engine that can be short of room for what is large.
+struct Short(MemoryEngine, Arc<AtomicBool>);
+
+impl Engine for Short {
+    fn apply(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.0.apply(batch)
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.0.sync()
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn scan(&self, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        self.0.scan(from, to, visit)
+    }
+
+    fn space(&self) -> Result<Space, StoreError> {
+        self.0.space()
+    }
+
+    fn compact(&mut self) -> Result<(), StoreError> {
+        self.0.compact()
+    }
+
+    fn keep_reserve(&mut self) -> bool {
+        !self.1.load(Ordering::Relaxed)
+    }
+}
+
+/// What comes is kept, and the shards know that no more should come before they take the next message.
+#[test]
+fn without_a_reserve_the_store_is_full_until_there_is_one() {
+    let short = Arc::new(AtomicBool::new(false));
+    let mut kept = keeper(Short(MemoryEngine::new(), short.clone()), 2, Durability::Group);
+    assert_eq!(kept.desks[1].keeping(), Keeping::Works);
+    short.store(true, Ordering::Relaxed);
+    kept.desks[0].append(&mut retained("a"), Ticket(1));
+    wait_for(&kept.woken, &kept.desks[0], 1);
+    assert_eq!(kept.desks[1].keeping(), Keeping::Full);
+    assert_eq!(kept.told.recv_timeout(PATIENCE), Ok(State::Full));
+    short.store(false, Ordering::Relaxed);
+    assert_eq!(kept.told.recv_timeout(PATIENCE), Ok(State::Open));
+    assert_eq!(kept.desks[1].keeping(), Keeping::Works);
+    assert!(kept.keeper.close().is_some());
+}
+
+#[test]
+fn figures_say_what_waits_and_a_hurry_ends_it() {
+    let mut kept = keeper(MemoryEngine::new(), 1, Durability::Interval(PATIENCE * 60));
+    kept.desks[0].append(&mut retained("a"), Ticket(1));
+    let figures = kept.keeper.figures();
+    assert_eq!((figures.waiting, figures.syncs, &figures.state), (1, 0, &State::Open));
+    kept.keeper.hurry();
+    kept.woken.recv_timeout(PATIENCE).expect("the ticket advances");
+    while kept.keeper.figures().waiting > 0 {
+        std::thread::yield_now();
+    }
+    let figures = kept.keeper.figures();
+    assert_eq!(figures.syncs, 1);
+    assert!(figures.bytes > 0);
     assert!(kept.keeper.close().is_some());
 }
 
