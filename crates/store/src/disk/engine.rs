@@ -48,6 +48,8 @@ pub struct DiskEngine {
     copying: Option<Copying>,
     /// Bytes of keys and values.
     live: u64,
+    /// What was not dead when that was given back in place, since there was room for a reserve.
+    shrunk: Option<u64>,
     /// Bytes of the file when it was copied last.
     settled: u64,
 }
@@ -71,6 +73,7 @@ impl DiskEngine {
             folder: None,
             copying: None,
             live: 0,
+            shrunk: None,
             settled: 0,
         })
     }
@@ -151,6 +154,19 @@ impl DiskEngine {
                 Ok(false)
             }
         }
+    }
+
+    /// Where there is no room for a copy either, gives back what is dead in its place; true if that may have made room.
+    /// Everybody waits meanwhile, but nobody gets anything kept before.
+    fn shrink(&mut self) -> bool {
+        let len = self.file.medium().len().unwrap_or(0);
+        let is_worth_it =
+            len / GROWN_FACTOR >= self.live && self.shrunk.is_none_or(|live| self.live < live / GROWN_FACTOR);
+        if !is_worth_it || self.copying.is_some() {
+            return false;
+        }
+        self.shrunk = Some(self.live);
+        self.compact().is_ok()
     }
 
     /// What a failed transaction means. Without room, the file is opened again as it was before.
@@ -298,7 +314,12 @@ impl Engine for DiskEngine {
     }
 
     fn keep_reserve(&mut self) -> bool {
-        self.refused.is_none() && self.file.medium().keep_reserve()
+        let keeps = self.refused.is_none()
+            && (self.file.medium().keep_reserve() || self.shrink() && self.file.medium().keep_reserve());
+        if keeps {
+            self.shrunk = None;
+        }
+        keeps
     }
 }
 

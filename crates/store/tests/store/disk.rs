@@ -4,7 +4,7 @@ use crate::kit::{CLOCK, Op, Pair, message, ops, text};
 use crate::medium::Disk;
 use pondhawk_broker::{Persist, ShardId, Ticket};
 use pondhawk_session::server::NEVER;
-use pondhawk_store::disk::{self, DiskEngine, Opened};
+use pondhawk_store::disk::{self, DiskEngine, Medium as _, Opened};
 use pondhawk_store::engine::{Batch, Engine};
 use pondhawk_store::{Log, State, StoreError, Turn};
 use proptest::prelude::*;
@@ -166,6 +166,35 @@ proptest! {
         let store = opened(folder_with(&disk.bytes()).path());
         prop_assert_eq!(text(&store.recovered.restored), text(&pair.replayed(steps.len())));
     }
+}
+
+/// The file has grown to all of the disk, and nearly all in it is dead: there is room in it, which must not stay unused.
+#[test]
+fn a_file_that_fills_the_disk_gives_back_what_is_dead() {
+    let disk = Arc::new(Disk::default());
+    let mut engine = DiskEngine::open(disk.clone()).expect("opens");
+    disk.set_room(8 << 20);
+    let key = |n: u32| n.to_be_bytes().to_vec();
+    let mut count = 0;
+    while engine.keep_reserve() {
+        let mut batch = Batch::new();
+        (0..100).for_each(|n| batch.put(key(count + n), vec![7; 1000]));
+        engine.apply(&batch).expect("takes it");
+        if engine.sync().is_err() {
+            break;
+        }
+        count += 100;
+    }
+    assert!(count > 1000, "{count}");
+    disk.set_room(100_000);
+    let mut batch = Batch::new();
+    (10..count).for_each(|n| batch.delete(key(n)));
+    engine.apply(&batch).expect("takes it");
+    assert!(!disk.keep_reserve());
+    engine.sync().expect("so much fits");
+    assert!(engine.keep_reserve(), "{:?}", engine.space());
+    assert_eq!(engine.get(&key(9)), Ok(Some(vec![7; 1000])));
+    assert_eq!(engine.get(&key(10)), Ok(None));
 }
 
 #[test]

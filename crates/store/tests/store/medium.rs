@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a disk writes at once.
 const SECTOR: usize = 512;
+/// Below that nothing large should come.
+pub const RESERVE: u64 = 1 << 20;
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
 
@@ -125,6 +127,10 @@ impl Medium for Disk {
         state.written.retain(|(at, sector)| at + sector.len() <= len as usize);
         state.occupied.retain(|sector| sector * SECTOR < len as usize);
         Ok(())
+    }
+
+    fn keep_reserve(&self) -> bool {
+        self.free().is_ok_and(|free| free >= RESERVE)
     }
 
     fn sync(&self) -> io::Result<()> {
