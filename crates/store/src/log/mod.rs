@@ -204,7 +204,15 @@ impl<E: Engine> Log<E> {
     pub fn commit(&mut self) -> Result<(), StoreError> {
         match self.write() {
             Ok(()) => self.sync(),
-            Err(StoreError::Full) => self.sync().and(Err(StoreError::Full)),
+            Err(StoreError::Full) => {
+                self.sync()?;
+                if self.state != State::Open {
+                    return Err(StoreError::Full);
+                }
+                // There has been room again, and nothing waits any more but what has come since.
+                self.write()?;
+                self.sync()
+            }
             Err(error) => Err(error),
         }
     }
