@@ -81,6 +81,11 @@ impl Batch {
 
     /// Makes the changes of another batch too, behind its own.
     pub fn append(&mut self, later: &Batch) {
+        if self.is_empty() {
+            // What is commonly so, and cheaper than change by change.
+            self.clone_from(later);
+            return;
+        }
         for (key, change) in &later.changes {
             match change {
                 Change::Put(value) => self.put(key.clone(), value.clone()),

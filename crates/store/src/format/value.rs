@@ -12,6 +12,8 @@ use std::sync::Arc;
 const LAYOUT: u8 = 1;
 
 const CHECKSUM_LEN: usize = 4;
+/// Bytes of a message beside its texts, its source with usual names, and the checksum: no more than a first guess.
+const MESSAGE_ROOM: usize = 96;
 
 /// What a record of a message holds: itself, or the number of one that is kept once for several records.
 #[derive(Clone, Debug)]
@@ -198,6 +200,8 @@ impl Value {
     #[must_use]
     pub fn message(mut self, message: &MessageRef<'_>) -> Self {
         let expires_at = self.clock.to_wall(message.expires_at);
+        let text = message.topic.len() + message.properties.len() + message.payload.len();
+        self.writer.bytes.reserve(text + MESSAGE_ROOM);
         self.writer
             .str(message.topic)
             .block(message.properties)
