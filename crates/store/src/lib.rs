@@ -10,6 +10,7 @@ pub mod disk;
 pub mod engine;
 mod error;
 pub mod format;
+mod gather;
 mod keeper;
 mod log;
 mod recover;
