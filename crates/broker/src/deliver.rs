@@ -80,7 +80,9 @@ impl<H: Host> Parts<'_, H> {
         match (session.conn, qos) {
             // What waits in front of it may be of QoS 0 too, and of the same topic. [MQTT-4.6.0-5] [MQTT3-4.6.0-6]
             (Some(_), Qos::AtMostOnce)
-                if self.settings.queue_qos0_messages && session.outbox.queue_len() > 0 =>
+                if self.settings.queue_qos0_messages && session.outbox.queue_len() > 0
+                    // Those were queued before a reload, or an absence.
+                    || session.outbox.has_queued_qos0() =>
             {
                 self.queue(message, index, delivery, fx);
             }

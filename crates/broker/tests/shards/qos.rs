@@ -396,6 +396,32 @@ fn qos_0_for_the_absent() {
     }
 }
 
+/// A reload that ends the queueing of QoS 0 lets nothing overtake what is queued. [MQTT-4.6.0-5] [MQTT3-4.6.0-6]
+#[test]
+fn qos_0_stays_in_order_over_a_reload() {
+    let queueing = Settings { queue_qos0_messages: true, max_inflight_messages: 1, ..Settings::default() };
+    let mut net = Net::new(2, 1, queueing.clone());
+    let publisher = net.join(&v5("publisher"));
+    let subscriber = net.join(&v311("subscriber").kept(0).silent());
+    net.subscribe(subscriber, &[("t", 1)]);
+    for acked in ["a", "b"] {
+        net.publish(publisher, &msg("t", acked).acked(1, 1));
+    }
+    net.publish(publisher, &msg("t", "1"));
+    net.reload(Settings { queue_qos0_messages: false, ..queueing });
+    net.publish(publisher, &msg("t", "2"));
+    for id in [1, 2] {
+        net.ack(subscriber, Puback, id);
+    }
+    assert_eq!(net.payloads(subscriber), ["a", "b", "1", "2"]);
+    // With nothing of QoS 0 in the queue, it goes past the others.
+    for (id, acked) in [(3, "c"), (4, "d")] {
+        net.publish(publisher, &msg("t", acked).acked(1, id));
+    }
+    net.publish(publisher, &msg("t", "3"));
+    assert_eq!(net.payloads(subscriber), ["c", "3"]);
+}
+
 /// D12 [MQTT-3.10.4-2] [MQTT-3.10.4-3] [MQTT-3.10.4-5] [MQTT3-3.10.4-2] [MQTT3-3.10.4-3] [MQTT3-3.10.4-5]: what
 /// is in flight is completed after UNSUBSCRIBE.
 #[test]

@@ -121,6 +121,8 @@ pub struct Outbox {
     sent: Seq,
     /// The last number that an earlier process may have sent at QoS 1.
     doubtful: Seq,
+    /// Messages of QoS 0 in the queue.
+    queued_qos0: usize,
     unsent: u16,
     inflight_bytes: usize,
 }
@@ -208,6 +210,7 @@ impl Outbox {
             return Offered::Dropped;
         }
         let numbered = delivery.qos != Qos::AtMostOnce;
+        self.queued_qos0 += usize::from(!numbered);
         if numbered {
             self.last = self.last.next();
         }
@@ -268,6 +271,7 @@ impl Outbox {
             return None;
         }
         let Queued { message, delivery, .. } = self.queue.pop()?;
+        self.queued_qos0 -= usize::from(!numbered);
         // One that was never sent may have DUP as well: it says that this might be a repetition.
         let dup = delivery.qos == Qos::AtLeastOnce && seq <= self.doubtful && !planted!(DupNotSet);
         let seq = numbered.then_some(seq);
@@ -445,6 +449,12 @@ impl Outbox {
     #[must_use]
     pub fn inflight_len(&self) -> usize {
         self.inflight.len()
+    }
+
+    /// True if a message of QoS 0 is queued, which the next one must not overtake. [MQTT-4.6.0-5] [MQTT3-4.6.0-6]
+    #[must_use]
+    pub fn has_queued_qos0(&self) -> bool {
+        self.queued_qos0 > 0
     }
 
     /// Messages queued.
