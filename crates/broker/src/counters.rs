@@ -81,3 +81,56 @@ impl Counters {
         self.waiting += other.waiting;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_summed() {
+        let mut one = Counters {
+            publish_bytes_received: 2,
+            publish_bytes_sent: 3,
+            publish_dropped: 4,
+            clients_expired: 5,
+            sessions: 6,
+            connected: 7,
+            subscriptions: 8,
+            shared_subscriptions: 9,
+            retained: 10,
+            retained_bytes: 11,
+            queued: 12,
+            queued_bytes: 13,
+            inbox_bytes: 14,
+            trie_nodes: 15,
+            waiting: 16,
+            ..Counters::default()
+        };
+        one.received(PacketType::Publish);
+        one.sent(PacketType::Puback);
+        let mut sum = one.clone();
+        sum.add(&one);
+        sum.add(&one);
+        let publish = PacketType::Publish as usize;
+        let puback = PacketType::Puback as usize;
+        assert_eq!((sum.packets_received[publish], sum.packets_sent[puback]), (3, 3));
+        let parts = [
+            (sum.publish_bytes_received, 2),
+            (sum.publish_bytes_sent, 3),
+            (sum.publish_dropped, 4),
+            (sum.clients_expired, 5),
+            (sum.sessions, 6),
+            (sum.connected, 7),
+            (sum.subscriptions, 8),
+            (sum.shared_subscriptions, 9),
+            (sum.retained, 10),
+            (sum.retained_bytes, 11),
+            (sum.queued, 12),
+            (sum.queued_bytes, 13),
+            (sum.inbox_bytes, 14),
+            (sum.trie_nodes, 15),
+            (sum.waiting, 16),
+        ];
+        assert!(parts.iter().all(|(sum, part)| *sum == 3 * part), "{parts:?}");
+    }
+}

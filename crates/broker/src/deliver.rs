@@ -409,3 +409,23 @@ impl<H: Host> Shard<H> {
         self.unpark_replays(index);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_copy_for_several_subscriptions() {
+        let of = |id, qos, retain_as_published| {
+            (0, Subscription { id, qos, no_local: false, retain_as_published })
+        };
+        let same =
+            [of(4, Qos::AtMostOnce, false), of(0, Qos::AtLeastOnce, true), of(9, Qos::AtMostOnce, false)];
+        let (subscription, ids) = merged(&same, false).expect("wanted");
+        assert_eq!(subscription.qos, Qos::AtLeastOnce);
+        assert!(subscription.retain_as_published, "one of them asked for it");
+        assert_eq!(ids.as_slice(), [4, 9]);
+        let (subscription, ids) = merged(&same[..1], false).expect("wanted");
+        assert_eq!((subscription.retain_as_published, ids.as_slice()), (false, &[4][..]));
+    }
+}

@@ -226,3 +226,19 @@ impl<H: Host> Shard<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_of_until_they_are_durable() {
+        let mut holds = Holds::default();
+        holds.change("a".into(), Ticket(3));
+        holds.change("b".into(), Ticket(5));
+        holds.set_durable(Ticket(4));
+        assert_eq!((holds.told_of("a"), holds.told_of("b")), (Ticket(0), Ticket(5)));
+        holds.set_durable(Ticket(5));
+        assert_eq!(holds.told_of("b"), Ticket(0));
+    }
+}

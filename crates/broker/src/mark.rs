@@ -33,3 +33,22 @@ impl Marks {
         self.0.iter().find(|(ticket, _)| *ticket > durable).map(|(_, at)| *at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_waits_from_the_first_mark_of_a_ticket_on() {
+        let mut marks = Marks::default();
+        assert!(marks.set(5, Ticket(1)));
+        assert!(!marks.set(9, Ticket(1)), "it waits already");
+        assert!(marks.set(20, Ticket(2)));
+        let held = [0, 1, 2].map(|durable| marks.held_from(Ticket(durable)));
+        assert_eq!(held, [Some(5), Some(20), None]);
+        assert_eq!(
+            (marks.pass(Ticket(0)), marks.pass(Ticket(1)), marks.pass(Ticket(2))),
+            (Some(5), Some(15), None)
+        );
+    }
+}

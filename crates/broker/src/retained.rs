@@ -237,4 +237,38 @@ mod tests {
         assert_eq!((next, expired.len()), (None, 1));
         assert_eq!(retained.len(), 1);
     }
+
+    #[test]
+    fn a_topic_is_one_key_whatever_its_message() {
+        let key = |topic, expires_at| ByTopic(message(topic, expires_at));
+        assert_eq!(key("a", 1), key("a", 2));
+        assert_ne!(key("a", 1), key("b", 1));
+        assert_eq!(key("a", 1).partial_cmp(&key("b", 1)), Some(Ordering::Less));
+    }
+
+    #[test]
+    fn a_page_ends_when_it_is_full() {
+        let mut retained = Retained::default();
+        for topic in ["a", "b", "c"] {
+            let payload = [0; 40 << 10];
+            let small = message(topic, NEVER);
+            retained.set(Arc::new(MessageRef { payload: &payload, ..small.view() }.to_message()));
+        }
+        let page = retained.page("#", None, 0);
+        assert_eq!((page.messages.len(), page.next.as_deref()), (2, Some("b")));
+        let page = retained.page("#", Some("b"), 0);
+        assert_eq!((page.messages.len(), page.next.as_deref()), (1, None));
+    }
+
+    #[test]
+    fn a_sweep_goes_on_where_its_slice_ended() {
+        let mut retained = Retained::default();
+        for n in 0..=LOOK_MAX {
+            retained.set(message(&format!("{n:05}"), if n == LOOK_MAX { 1 } else { NEVER }));
+        }
+        let (next, expired) = retained.sweep(None, 10);
+        assert_eq!((next.as_deref(), expired.len()), (Some(&*format!("{:05}", LOOK_MAX - 1)), 0));
+        let (next, expired) = retained.sweep(next.as_deref(), 10);
+        assert_eq!((next, expired.len()), (None, 1));
+    }
 }

@@ -260,3 +260,14 @@ impl<H: Host> Shard<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_under;
+
+    #[test]
+    fn what_lies_under_a_mount_point() {
+        assert!(is_under(None, "t") && is_under(Some("m/"), "m/t"));
+        assert!(!is_under(Some("m/"), "other") && !is_under(Some("m/"), "m/"));
+    }
+}

@@ -91,4 +91,29 @@ mod tests {
         assert_eq!(timers.pop(30), Some(timer(2)));
         assert_eq!(timers.pop(30), None);
     }
+
+    #[test]
+    fn in_order_of_setting_at_one_time() {
+        let timer = |index| Timer::KeepAlive(ConnId { index, generation: 1 });
+        let mut timers = Timers::default();
+        (0..10).for_each(|index| timers.set(5, timer(index)));
+        (0..10).for_each(|index| assert_eq!(timers.pop(5), Some(timer(index))));
+    }
+
+    #[test]
+    fn stale_entries_are_noticed_and_go() {
+        let timer = |index| Timer::KeepAlive(ConnId { index, generation: 1 });
+        let mut timers = Timers::default();
+        // Four for each of two that can be of use, and 1,024 that do not matter.
+        (0..1032).for_each(|index| timers.set(u64::from(index), timer(index)));
+        assert!(!timers.is_bloated(2));
+        timers.set(5000, timer(5000));
+        assert!(timers.is_bloated(2) && !timers.is_bloated(3));
+        timers.compact(|other| other == timer(7) || other == timer(5000));
+        assert_eq!(timers.deadline(), Some(7));
+        assert_eq!(
+            (timers.pop(9999), timers.pop(9999), timers.pop(9999)),
+            (Some(timer(7)), Some(timer(5000)), None)
+        );
+    }
 }

@@ -436,4 +436,13 @@ mod tests {
             prop_assert_eq!(trie.node_count(), 1);
         }
     }
+
+    #[test]
+    fn nodes_are_counted_and_subscribers_known() {
+        let mut trie = Trie::new(1);
+        let entry = trie.entry("a/b");
+        entry.subscribe(7, subscription(1));
+        assert!(entry.has_subscriber(7) && !entry.has_subscriber(8));
+        assert_eq!(trie.node_count(), 3, "the root and two levels");
+    }
 }

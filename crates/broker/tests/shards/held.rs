@@ -217,3 +217,36 @@ fn pubrel_without_pubrec_waits_too() {
     redeem(&mut net);
     assert_eq!(net.got(client), [Got::Ack(Pubrel, 2, 0)]);
 }
+
+/// What is done no longer holds anybody back: neither its bytes nor its number.
+#[test]
+fn what_has_waited_makes_room() {
+    let settings = Settings {
+        persistent: true,
+        max_waiting_messages: 2,
+        max_waiting_bytes: 2000,
+        ..Settings::default()
+    };
+    let mut net = Net::new(1, 1, settings);
+    let kept = net.join(&v311("kept").kept(0));
+    net.subscribe(kept, &[("t", 1)]);
+    net.cut(kept);
+    let (a, b) = (net.join(&v5("a").silent()), net.join(&v5("b").silent()));
+    let text = "x".repeat(300);
+    for id in 1..=10 {
+        net.publish(a, &msg("t", &text).acked(1, id));
+    }
+    assert_eq!(net.got(a).len(), 10);
+    stall(&mut net);
+    // There is room for two that wait, whatever was before.
+    for id in 11..=12 {
+        net.publish(b, &msg("t", &text).acked(1, id));
+    }
+    net.send(b, &[0xc0, 0]);
+    assert_eq!(net.counters().waiting, 2);
+    assert!(net.got(b).is_empty(), "it waits, and is not listened to");
+    net.send(a, &[0xc0, 0]);
+    assert_eq!(net.got(a), [Got::Pingresp], "nothing of it waits");
+    redeem(&mut net);
+    assert_eq!(net.got(b).len(), 3);
+}

@@ -106,6 +106,7 @@ fn a_client_that_does_not_read() {
         assert!((9..=11).contains(&qos_0), "{qos_0}");
         assert_eq!(got.len() - qos_0, 5);
         assert_eq!(net.counters().queued, 0);
+        assert_eq!(net.counters().publish_dropped, 110 - got.len() as u64, "nothing is lost uncounted");
     }
 }
 

@@ -2,9 +2,11 @@
 //! the tests advance, and mail that is delivered in an order chosen by a seed.
 
 mod auth;
+mod bounds;
 mod chaos;
 mod connect;
 mod crash;
+mod direct;
 mod durable;
 mod edges;
 mod garbage;

@@ -427,3 +427,38 @@ fn limits_of_retained_messages_hold_over_a_restart() {
         assert_eq!(told, [room], "what is not retained is not called so");
     }
 }
+
+/// An unsubscribed filter does not come back.
+#[test]
+fn what_was_unsubscribed_stays_so() {
+    let mut net = persistent(2);
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    net.subscribe(subscriber, &[("t", 1), ("u", 1)]);
+    net.unsubscribe(subscriber, "t");
+    let mut net = restart(&mut net);
+    let publisher = net.join(&v5("publisher"));
+    net.publish(publisher, &msg("t", "gone").acked(1, 1));
+    net.publish(publisher, &msg("u", "kept").acked(1, 2));
+    let subscriber = net.join(&v5("subscriber").kept(1000));
+    assert_eq!(net.payloads(subscriber), ["kept"]);
+}
+
+/// A will that the crash brought goes by the subscriptions as a will at any other time: one copy where one is asked
+/// for, none at QoS 0 for who is away, its own client's too unless that refused it.
+#[test]
+fn wills_of_a_crash_go_by_the_subscriptions() {
+    let settings = Settings { persistent: true, allow_duplicate_messages: false, ..Settings::default() };
+    let mut net = Net::new(2, 1, settings);
+    let own = net.join(&will_of(v5("own").kept(1000), 0));
+    net.subscribe(own, &[("w", 1)]);
+    let overlapping = net.join(&v5("overlapping").kept(1000));
+    // No Local, which is nothing to others.
+    net.subscribe(overlapping, &[("w", 0b101), ("#", 0b101)]);
+    let at_most_once = net.join(&v5("at most once").kept(1000));
+    net.subscribe(at_most_once, &[("w", 0)]);
+    let mut net = restart(&mut net);
+    for (id, copies) in [("own", 1), ("overlapping", 1), ("at most once", 0)] {
+        let client = net.join(&v5(id).kept(1000));
+        assert_eq!(net.payloads(client).len(), copies, "{id}");
+    }
+}

@@ -1,0 +1,113 @@
+//! One shard, called as a driver calls it: deadlines, questions, buffers, what letters weigh, kinds of notes.
+
+use crate::host::{TestHost, World};
+use crate::wire::{msg, subscribe, v5};
+use pondhawk_broker::{
+    ConnId, Effects, Ended, Gate, Homes, Mail, Message, MessageRef, Note, NoteKind, Origin, Settings, Shard,
+    ShardId, weight,
+};
+use pondhawk_codec::{Qos, ReasonCode, Version};
+use std::sync::Arc;
+
+fn shard(gate: Gate) -> Shard<TestHost> {
+    let world = World::new(1);
+    world.borrow_mut().gate = gate;
+    Shard::new(ShardId(0), Homes { key: 1, shards: 1 }, Arc::new(Settings::default()), TestHost(world))
+}
+
+/// A connected client whose CONNACK is taken.
+fn connected(shard: &mut Shard<TestHost>, fx: &mut Effects) -> ConnId {
+    let conn = shard.open(0, 0, "peer".into()).conn;
+    shard.receive(0, conn, &v5("a").encode(), fx);
+    assert!(!shard.take_output(conn).is_empty());
+    conn
+}
+
+#[test]
+fn a_question_keeps_the_connection_waiting() {
+    let mut fx = Effects::new();
+    let mut asking = shard(Gate::Ask);
+    let conn = asking.open(0, 0, "peer".into()).conn;
+    assert!(!asking.is_waiting(conn));
+    asking.receive(0, conn, &v5("a").encode(), &mut fx);
+    assert!(asking.is_waiting(conn));
+    let mut open = shard(Gate::Accept);
+    let conn = connected(&mut open, &mut fx);
+    assert!(!open.is_waiting(conn));
+}
+
+#[test]
+fn a_new_connection_has_a_deadline() {
+    let mut shard = shard(Gate::Accept);
+    assert_eq!(shard.deadline(), None);
+    shard.open(1000, 0, "peer".into());
+    assert_eq!(shard.deadline(), Some(1000 + Settings::default().connect_timeout_ms));
+}
+
+/// A buffer that was given back is the next output's, unless it is very large.
+#[test]
+fn buffers_are_lent_again() {
+    let ping = [0xc0, 0];
+    let publish = msg("t", "x").encode(Version::V5);
+    let mut fx = Effects::new();
+    let mut shard = shard(Gate::Accept);
+    let conn = connected(&mut shard, &mut fx);
+    shard.receive(0, conn, &subscribe(Version::V5, 1, &[("t", 0)], 0), &mut fx);
+    shard.take_output(conn);
+    for input in [&ping[..], &publish] {
+        for (capacity, kept) in [(5000, true), (1 << 20, false)] {
+            let buffer: Vec<u8> = Vec::with_capacity(capacity);
+            let place = buffer.as_ptr();
+            shard.give_back(buffer);
+            shard.receive(0, conn, input, &mut fx);
+            let output = shard.take_output(conn);
+            assert_eq!(output.as_ptr() == place && output.capacity() == capacity, kept, "{capacity}");
+        }
+    }
+}
+
+fn message(payload: &[u8]) -> Arc<Message> {
+    let view = MessageRef {
+        topic: "t",
+        properties: &[],
+        payload,
+        qos: Qos::AtMostOnce,
+        retain: false,
+        expires_at: u64::MAX,
+        origin: Origin(0),
+        source: None,
+    };
+    Arc::new(view.to_message())
+}
+
+#[test]
+fn a_letter_weighs_what_it_holds() {
+    let empty = weight(&Mail::Done { token: 1 });
+    assert!(empty > 0);
+    let publish = Mail::Publish {
+        message: message(&[0; 999]),
+        deliver: true,
+        retain: false,
+        confirm: None,
+        release: None,
+    };
+    assert_eq!(weight(&publish), empty + 1000);
+    let messages = vec![message(&[0; 99]), message(&[0; 199])];
+    assert_eq!(weight(&Mail::RetainedPage { replay: 1, messages, next: None }), empty + 300);
+}
+
+#[test]
+fn notes_are_of_the_kinds_that_the_log_knows() {
+    let (peer, client, filter) = ("peer", "a", "t");
+    let code = ReasonCode(0);
+    let kinds = [
+        (Note::Ended { peer, client, how: Ended::Closed }, NoteKind::Notice),
+        (Note::Refused { peer, client, code, why: "" }, NoteKind::Notice),
+        (Note::SubscribeFilter { client, filter, qos: Qos::AtMostOnce, granted: None }, NoteKind::Subscribe),
+        (Note::UnsubscribeFilter { client, filter }, NoteKind::Unsubscribe),
+        (Note::Packet { client, sent: true, name: "PINGRESP" }, NoteKind::Debug),
+    ];
+    for (note, kind) in kinds {
+        assert_eq!(note.kind(), kind, "{note:?}");
+    }
+}
