@@ -149,8 +149,13 @@ impl Restored {
         for (client_id, will) in self.wills {
             parts[place(homes.of_client(&client_id))].wills.insert(client_id, will);
         }
+        let mut retained: Vec<Vec<_>> = parts.iter().map(|_| Vec::new()).collect();
         for (topic, message) in self.retained {
-            parts[place(homes.of_topic(&topic))].retained.insert(topic, message);
+            retained[place(homes.of_topic(&topic))].push((topic, message));
+        }
+        for (part, retained) in parts.iter_mut().zip(retained) {
+            // From what is in order a tree is built at once.
+            part.retained = retained.into_iter().collect();
         }
         parts
     }
@@ -163,7 +168,7 @@ impl<H: Host> Shard<H> {
     pub fn restore(&mut self, now: Millis, part: Restored, fx: &mut Effects) {
         self.now = now;
         let (messages, bytes) = (self.retained.len(), self.retained.bytes());
-        part.retained.into_values().for_each(|message| self.retained.set(message));
+        self.retained.restore(part.retained.into_values());
         self.count_retained(messages, bytes);
         self.restoring += 1;
         let (token, _) = self.pending.insert(PendingSuback { missing: 1, then: AfterInterest::Restored });

@@ -23,7 +23,7 @@ impl Borrow<str> for ByTopic {
 
 impl PartialEq for ByTopic {
     fn eq(&self, other: &Self) -> bool {
-        self.0.topic() == other.0.topic()
+        self.0.topic_bytes() == other.0.topic_bytes()
     }
 }
 
@@ -37,7 +37,7 @@ impl PartialOrd for ByTopic {
 
 impl Ord for ByTopic {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.topic().cmp(other.0.topic())
+        self.0.topic_bytes().cmp(other.0.topic_bytes())
     }
 }
 
@@ -83,6 +83,13 @@ impl Retained {
         self.remove(message.topic());
         self.bytes += message.size();
         self.by_topic.insert(ByTopic(message), ());
+    }
+
+    /// Stores what a restart brings, which is of as many topics. In order it is quick.
+    pub(crate) fn restore(&mut self, messages: impl Iterator<Item = Arc<Message>>) {
+        let mut restored: BTreeMap<ByTopic, ()> = messages.map(|message| (ByTopic(message), ())).collect();
+        self.bytes += restored.keys().map(|message| message.0.size()).sum::<usize>();
+        self.by_topic.append(&mut restored);
     }
 
     pub(crate) fn contains(&self, topic: &str) -> bool {

@@ -130,6 +130,12 @@ impl Message {
         self.view().topic
     }
 
+    /// The bytes of the topic name, which sort as it does.
+    #[must_use]
+    pub fn topic_bytes(&self) -> &[u8] {
+        &self.data[..self.topic_len as usize]
+    }
+
     /// Bytes of topic, properties and payload.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -8,6 +8,8 @@ use super::engine::TABLE_NAME;
 use super::medium::Medium;
 use crate::StoreError;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 use xxhash_rust::xxh3::xxh3_128;
 
 const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -65,8 +67,8 @@ struct Root {
 
 /// A page whose checksum is right, taken apart.
 enum Page {
-    /// Where keys and values are in it.
-    Leaf(Vec<(Range<usize>, Range<usize>)>),
+    /// It has so many pairs.
+    Leaf(usize),
     Branch {
         children: Vec<Root>,
         keys: Vec<Vec<u8>>,
@@ -74,6 +76,7 @@ enum Page {
 }
 
 /// A place in the tree: a page, and what its parents say about its keys.
+#[derive(Clone)]
 struct Place {
     root: Root,
     depth: u32,
@@ -139,15 +142,23 @@ impl<'a> Image<'a> {
         root: Option<Root>,
         visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<Vec<Hole>, StoreError> {
+        self.walk_places(root.map(Place::top).into_iter().collect(), visit)
+    }
+
+    /// Shows every pair below these places, which are taken from the end.
+    fn walk_places(
+        &self,
+        mut left: Vec<Place>,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<Vec<Hole>, StoreError> {
         let mut holes = Vec::new();
-        let mut left: Vec<Place> =
-            root.map(|root| Place { root, depth: 0, from: Vec::new(), to: None }).into_iter().collect();
+        let mut bytes = Vec::new();
         while let Some(place) = left.pop() {
-            match self.page(place.root)? {
-                Some((bytes, Page::Leaf(pairs))) => {
-                    pairs.into_iter().for_each(|(key, value)| visit(&bytes[key], &bytes[value]));
+            match self.page(place.root, &mut bytes)? {
+                Some(Page::Leaf(count)) => {
+                    pairs(&bytes, count).for_each(|(key, value)| visit(&bytes[key], &bytes[value]));
                 }
-                Some((_, Page::Branch { children, keys })) if place.depth < DEPTH_MAX => {
+                Some(Page::Branch { children, keys }) if place.depth < DEPTH_MAX => {
                     left.extend(children_of(&place, &children, &keys));
                 }
                 _ => holes.push(Hole { at: self.address(place.root.page).0, from: place.from, to: place.to }),
@@ -168,15 +179,81 @@ impl<'a> Image<'a> {
         (at, len)
     }
 
-    /// A page's bytes and what they are, if they are right.
-    fn page(&self, root: Root) -> Result<Option<(Vec<u8>, Page)>, StoreError> {
+    /// The bytes of keys and values, if every part of the commit can be believed. All processors look.
+    pub(super) fn live_of_whole(&self, commit: &Commit) -> Result<Option<u64>, StoreError> {
+        let mut table = None;
+        let holes = self.walk_tree(commit.root, &mut |name, definition| {
+            if name == TABLE_NAME.as_bytes() {
+                table = Some(table_root(definition));
+            }
+        })?;
+        match table {
+            _ if !holes.is_empty() => Ok(None),
+            None | Some(Ok(None)) => Ok(Some(0)),
+            Some(Err(())) => Ok(None),
+            Some(Ok(Some(root))) => self.live_of_whole_tree(root),
+        }
+    }
+
+    fn live_of_whole_tree(&self, root: Root) -> Result<Option<u64>, StoreError> {
+        let Some(places) = self.spread(root)? else {
+            return Ok(None);
+        };
+        let next = AtomicUsize::new(0);
+        let look = || {
+            let mut live = 0;
+            while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut count = |key: &[u8], value: &[u8]| live += (key.len() + value.len()) as u64;
+                if !self.walk_places(vec![place.clone()], &mut count)?.is_empty() {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(live))
+        };
+        let helpers =
+            available_parallelism().map_or(0, |processors| processors.get().min(HELPERS_MAX + 1) - 1);
+        std::thread::scope(|scope| {
+            let start = || std::thread::Builder::new().spawn_scoped(scope, look);
+            // Without room for a thread it takes longer.
+            let helpers: Vec<_> = (0..helpers).filter_map(|_| start().ok()).collect();
+            let mut outcomes = vec![look()];
+            outcomes.extend(helpers.into_iter().map(|helper| helper.join().expect("nothing here panics")));
+            outcomes
+                .into_iter()
+                .try_fold(Some(0), |sum, live| Ok(sum.zip(live?).map(|(sum, live)| sum + live)))
+        })
+    }
+
+    /// Enough places to share out that all pairs are below; `None` if a page above them is damaged.
+    fn spread(&self, root: Root) -> Result<Option<Vec<Place>>, StoreError> {
+        let mut places = vec![Place::top(root)];
+        let mut bytes = Vec::new();
+        while places.len() < PLACES_WANTED {
+            let mut below = Vec::new();
+            for place in &places {
+                match self.page(place.root, &mut bytes)? {
+                    Some(Page::Branch { children, keys }) if place.depth < DEPTH_MAX => {
+                        below.extend(children_of(place, &children, &keys));
+                    }
+                    // A leaf: there is not much to look at.
+                    Some(Page::Leaf(_)) => return Ok(Some(places)),
+                    _ => return Ok(None),
+                }
+            }
+            places = below;
+        }
+        Ok(Some(places))
+    }
+
+    /// What a page is, if it is right, and its bytes.
+    fn page(&self, root: Root, bytes: &mut Vec<u8>) -> Result<Option<Page>, StoreError> {
         let (at, len) = self.address(root.page);
         if len > PAGE_MAX || at.checked_add(len).is_none_or(|end| end > self.len) {
             return Ok(None);
         }
-        let mut bytes = vec![0; len as usize];
-        match self.medium.read(at, &mut bytes) {
-            Ok(()) => Ok(take_apart(&bytes, root.checksum).map(|page| (bytes, page))),
+        bytes.resize(len as usize, 0);
+        match self.medium.read(at, bytes) {
+            Ok(()) => Ok(take_apart(bytes, root.checksum)),
             // A bad sector is a hole too.
             Err(error) if error.raw_os_error() == Some(EIO) => Ok(None),
             Err(error) => Err(StoreError::from_io("read", &error)),
@@ -184,7 +261,16 @@ impl<'a> Image<'a> {
     }
 }
 
+impl Place {
+    fn top(root: Root) -> Place {
+        Place { root, depth: 0, from: Vec::new(), to: None }
+    }
+}
+
 const EIO: i32 = 5;
+/// Parts of a tree that are looked at side by side, at the least, and threads that do it, at the most.
+const PLACES_WANTED: usize = 64;
+const HELPERS_MAX: usize = 7;
 
 /// The children of a branch, last first: the stack gives the first one first.
 fn children_of<'a>(
@@ -230,21 +316,29 @@ fn take_apart(page: &[u8], checksum: u128) -> Option<Page> {
 
 fn leaf(page: &[u8], checksum: u128) -> Option<Page> {
     let count = usize::from(u16::from_le_bytes(page.get(2..4)?.try_into().ok()?));
-    let keys = ends(page, 4, count)?;
-    let values = ends(page, 4 + 4 * count, count)?;
-    let end = *values.last()?;
+    page.get(4..4 + 8 * count)?;
+    let end = end_at(page, 4 + 8 * count.checked_sub(1)? + 4);
     if xxh3_128(page.get(..end)?) != checksum {
         return None;
     }
-    let mut pairs = Vec::with_capacity(count);
-    let (mut key_at, mut value_at) = (4 + 8 * count, *keys.last()?);
-    for (key_end, value_end) in keys.into_iter().zip(values) {
-        page.get(key_at..key_end)?;
-        page.get(value_at..value_end)?;
-        pairs.push((key_at..key_end, value_at..value_end));
-        (key_at, value_at) = (key_end, value_end);
-    }
-    Some(Page::Leaf(pairs))
+    let fits = |range: Range<usize>| page.get(range).is_some();
+    pairs(page, count).all(|(key, value)| fits(key) && fits(value)).then_some(Page::Leaf(count))
+}
+
+/// Where keys and values are in a leaf that has the ends of so many.
+fn pairs(page: &[u8], count: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<'_> {
+    let ends = move |table: usize, n: usize| end_at(page, 4 + 4 * (table * count + n));
+    let (mut key_at, mut value_at) = (4 + 8 * count, ends(0, count.saturating_sub(1)));
+    (0..count).map(move |n| {
+        let (key, value) = (key_at..ends(0, n), value_at..ends(1, n));
+        (key_at, value_at) = (key.end, value.end);
+        (key, value)
+    })
+}
+
+/// The offset that stands at a place that has been checked.
+fn end_at(page: &[u8], at: usize) -> usize {
+    u32::from_le_bytes(array(page, at)) as usize
 }
 
 fn branch(page: &[u8], checksum: u128) -> Option<Page> {

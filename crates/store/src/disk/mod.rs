@@ -166,12 +166,8 @@ fn health(medium: &dyn Medium) -> Result<Health, StoreError> {
     let Some(image) = Image::read(medium)? else {
         return Ok(Health::Damaged);
     };
-    let live_of_whole = |commit: Option<Commit>| {
-        let mut live = 0;
-        let Some(commit) = commit else { return Ok::<_, StoreError>(None) };
-        let holes = image.walk(&commit, &mut |key, value| live += (key.len() + value.len()) as u64)?;
-        Ok(holes.is_empty().then_some(live))
-    };
+    let live_of_whole =
+        |commit: Option<Commit>| commit.map_or(Ok(None), |commit| image.live_of_whole(&commit));
     if let Some(live) = live_of_whole(image.commits[0])? {
         return Ok(Health::Sound(live));
     }

@@ -73,7 +73,8 @@ fn read_range(
 ) -> Result<(), StoreError> {
     let mut last = from.to_vec();
     let scanned = engine.scan(from, to, &mut |key, value| {
-        last = key.to_vec();
+        last.clear();
+        last.extend_from_slice(key);
         reading.take(key, value);
         ControlFlow::Continue(())
     });

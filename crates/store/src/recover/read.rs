@@ -22,6 +22,8 @@ pub(super) struct Reading {
     garbage: Vec<Vec<u8>>,
     names: HashMap<SessionNo, Arc<str>>,
     gone: BTreeSet<SessionNo>,
+    /// In the order of their topics.
+    retained: Vec<(Box<str>, Arc<Message>)>,
     /// The sizes of the messages that several records share.
     bodies: HashMap<BodyNo, usize>,
     /// Who wants one of them in memory.
@@ -69,6 +71,7 @@ impl Reading {
             garbage: Vec::new(),
             names: HashMap::new(),
             gone: BTreeSet::new(),
+            retained: Vec::new(),
             bodies: HashMap::new(),
             wanted: BTreeMap::new(),
             queue: (SessionNo(0), 0),
@@ -170,7 +173,7 @@ impl Reading {
                     return Err(Refused::Damaged(Damage::Field("topic")));
                 }
                 let message = body.to_message(&mut self.source);
-                self.restored.retained.insert((*topic).into(), message);
+                self.retained.push(((*topic).into(), message));
             }
             Key::Will(client_id) => {
                 let (source, will, due) = value.will()?;
@@ -442,6 +445,7 @@ impl Reading {
     }
 
     pub(super) fn finish(mut self) -> (Recovered, Index, Vec<Vec<u8>>) {
+        self.restored.retained = self.retained.into_iter().collect();
         let mut unused: Vec<BodyNo> =
             self.bodies.keys().filter(|body| !self.index.bodies.contains_key(body)).copied().collect();
         unused.sort_unstable();
