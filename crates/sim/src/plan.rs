@@ -104,7 +104,8 @@ impl Plan {
         let rng = &mut Rng::new(seed ^ 0x706c_616e);
         let shards = rng.pick(&[1, 2, 2, 3, 3, 4, 5, 8]);
         let steps = rng.between(60, 400);
-        let settings = settings(rng);
+        let mut settings = settings(rng);
+        settings.queue_memory_bytes = Rng::new(seed ^ 0x7370_696c).pick(&[1, 30, 100, 1 << 20]);
         let mut clients = clients(rng);
         // Before MQTT 5.0 a keep alive above the broker's maximum is refused.
         for client in &mut clients {

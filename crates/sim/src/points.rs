@@ -72,6 +72,9 @@ pub const POINTS: &[&str] = &[
     "sector torn by a crash",
     "sectors reordered by a crash",
     "disk that was full has room again",
+    "queued messages read back from disk",
+    "reading queued messages failed",
+    "restart with queued messages on disk",
     "$SYS message delivered",
     "message under a mount point delivered",
 ];

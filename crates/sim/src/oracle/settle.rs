@@ -14,6 +14,8 @@ const ROUNDS_MAX: usize = 60;
 pub fn settle(world: &mut World) {
     heal(world);
     run(world);
+    // What could not be read is asked for again.
+    pass(world, 1_001);
     if world.rng.chance(1, 2) {
         // Delayed wills are due, and some sessions end, before their clients come back.
         pass(world, 120_000);
@@ -39,6 +41,7 @@ fn comes_back(world: &World, client: usize) -> bool {
 /// Links move again; what was dead, or was left for another, is seen to be so.
 fn heal(world: &mut World) {
     world.broker.stalled = false;
+    world.healed = true;
     world.broker.store.disk().room = None;
     world.broker.store.disk().broken = false;
     if world.broker.store.is_poisoned() {

@@ -9,8 +9,8 @@ use crate::plan::Plan;
 use crate::shadow::Moment;
 use crate::sometimes;
 use pondhawk_broker::{
-    Answer, ConnId, Counters, Effects, Homes, Mail, Millis, Question, ReadState, Restart, Restored, Settings,
-    Shard, ShardId, Subject, Ticket,
+    Answer, ConnId, Counters, Effects, Fetch, Homes, Mail, Millis, Question, ReadState, Restart, Restored,
+    Settings, Shard, ShardId, Subject, Ticket,
 };
 use pondhawk_codec::reason;
 use pondhawk_store::StoreError;
@@ -52,6 +52,8 @@ pub struct Broker {
     pub shared: Rc<RefCell<Shared>>,
     /// Questions that wait for the authenticator: shard and question.
     pub questions: VecDeque<(usize, Question)>,
+    /// Queued messages that shards want to read.
+    pub fetches: Vec<(usize, Fetch)>,
     /// The store does not sync.
     pub stalled: bool,
     /// Where records go.
@@ -90,6 +92,7 @@ impl Broker {
             shards,
             shared,
             questions: VecDeque::new(),
+            fetches: Vec::new(),
             stalled: false,
             store,
             mail: Broker::boxes_for(homes, plan.one_mailbox),
@@ -234,6 +237,7 @@ impl World {
         if synced > station.told {
             station.told = synced;
             station.shard.durable(self.now, synced, &mut station.fx);
+            station.shard.stored(synced);
         }
         self.carry_out(shard);
         for wire in ready {
@@ -354,6 +358,8 @@ impl World {
             for question in station.fx.questions.drain(..) {
                 self.broker.questions.push_back((shard, question));
             }
+            let station = &mut self.broker.shards[shard];
+            self.broker.fetches.extend(station.fx.fetch.drain(..).map(|fetch| (shard, fetch)));
             let station = &mut self.broker.shards[shard];
             let dirty = std::mem::take(&mut station.fx.dirty);
             let close = std::mem::take(&mut station.fx.close);

@@ -6,6 +6,7 @@
 mod broker;
 mod clock;
 pub mod disk;
+mod fetch;
 pub mod host;
 mod network;
 mod restart;
@@ -45,6 +46,8 @@ pub struct World {
     pub clients: Vec<Client>,
     /// What must be true.
     pub shadow: Shadow,
+    /// No more faults come: see `oracle::settle`.
+    pub healed: bool,
 }
 
 /// One thing that may happen next.
@@ -64,6 +67,8 @@ enum Event {
     Sync,
     /// The authenticator answers.
     Question(usize),
+    /// The store has read queued messages.
+    Fetch(usize),
     /// A reload reaches a shard.
     Reload(usize),
 }
@@ -85,6 +90,7 @@ impl World {
             clients: plan.clients.iter().cloned().map(Client::new).collect(),
             shadow: Shadow::new(&plan),
             plan,
+            healed: false,
         }
     }
 
@@ -124,6 +130,7 @@ impl World {
             Event::Write => self.write_store(false),
             Event::Sync => self.write_store(true),
             Event::Question(index) => self.answer_question(index),
+            Event::Fetch(index) => self.answer_fetch(index),
             Event::Reload(shard) => self.reload(shard),
         }
         if self.broker.mail_len() == 0 {
@@ -174,6 +181,7 @@ impl World {
             events.extend([Event::Write, Event::Sync]);
         }
         events.extend((0..self.broker.questions.len()).map(Event::Question));
+        events.extend((0..self.broker.fetches.len()).map(Event::Fetch));
         events
     }
 }

@@ -14,7 +14,8 @@ impl World {
     pub fn crash(&mut self) {
         self.note(|_| "the broker dies".into());
         self.look_at_crash();
-        let left = match self.broker.store.crash(&mut self.rng) {
+        let settings = self.latest_settings();
+        let left = match self.broker.store.crash(settings.in_memory(), &mut self.rng) {
             Ok(left) => left,
             Err(text) => return self.fail("I1", text),
         };
@@ -33,10 +34,12 @@ impl World {
         }
         self.note(|_| format!("the store kept everything up to step {}, {:?}", left.step, left.damage));
         let homes = Homes { key: self.rng.bits(), shards };
-        let settings = self.latest_settings();
         let rules = self.shadow.rules.last().cloned().unwrap_or_default();
         self.broker.start_again(homes, &rules, &settings);
         let mut restored = left.restored;
+        if restored.sessions.values().any(|session| session.on_disk.is_some()) {
+            sometimes!(self.shadow.reached, "restart with queued messages on disk");
+        }
         let restart =
             Restart { now: self.now, homes, settings: &settings, host: self.broker.shards[0].shard.host() };
         let records = restored.resolve(&restart);
@@ -112,6 +115,7 @@ impl Broker {
         self.homes = homes;
         self.shared = super::host::Shared::new(homes.key);
         self.questions = VecDeque::new();
+        self.fetches = Vec::new();
         self.shards = Broker::stations(homes, (rules, settings), &self.shared);
         self.mail = Broker::boxes_for(homes, self.one_mailbox);
     }

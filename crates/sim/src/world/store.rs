@@ -2,7 +2,7 @@
 
 use super::disk::{Damage, Disk};
 use crate::random::Rng;
-use pondhawk_broker::{Persist, Restored, ShardId, Ticket};
+use pondhawk_broker::{Fetch, InMemory, Page, Persist, Restored, ShardId, Ticket};
 use pondhawk_store::{Clock, Log, State, StoreError, Turn};
 use std::collections::VecDeque;
 
@@ -77,6 +77,14 @@ impl Store {
         self.log.durable(shard)
     }
 
+    /// What is asked for, of what is durable.
+    ///
+    /// # Errors
+    /// None that this disk has.
+    pub fn page(&self, fetch: &Fetch) -> Result<Page, StoreError> {
+        self.log.page(fetch, CLOCK)
+    }
+
     /// The disk.
     pub fn disk(&mut self) -> &mut Disk {
         self.log.engine_mut()
@@ -101,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store cannot be read, which no crash excuses.
-    pub fn crash(&mut self, rng: &mut Rng) -> Result<Left, String> {
+    pub fn crash(&mut self, in_memory: InMemory, rng: &mut Rng) -> Result<Left, String> {
         let disk = self.log.engine_mut();
         let damage = disk.crash(rng);
         let readable = disk.readable();
@@ -112,7 +120,7 @@ impl Store {
         }
         disk.reopen(len);
         let disk = std::mem::take(disk);
-        let (log, recovered) = Log::open(disk, CLOCK).map_err(|error| error.to_string())?;
+        let (log, recovered) = Log::open_within(disk, CLOCK, in_memory).map_err(|error| error.to_string())?;
         if let Some(lost) = recovered.lost.first() {
             return Err(format!("the store lost something: {lost}"));
         }
