@@ -135,7 +135,7 @@ impl Settler {
         self.newest += 1;
         self.filters.insert(self.newest, Known::Open);
         wire.send(&encode::subscribe(self.version, 1, &[&filter(self.newest)], 1))?;
-        self.receive(world, wire, |packet| matches!(packet, Packet::SubAck { codes } if *codes == [1]))?;
+        self.agreed(world, wire)?;
         self.filters.insert(self.newest, Known::Yes);
         Ok(())
     }
@@ -145,7 +145,7 @@ impl Settler {
             self.filters.insert(number, Known::Open);
         }
         wire.send(&encode::unsubscribe(self.version, 2, &filter(number)))?;
-        self.receive(world, wire, |packet| matches!(packet, Packet::UnsubAck))?;
+        self.agreed(world, wire)?;
         self.filters.insert(number, Known::No);
         Ok(())
     }
@@ -155,16 +155,18 @@ impl Settler {
         self.look += 1;
         let look = self.look;
         wire.send(&encode::subscribe(self.version, 3, &[END], 1))?;
-        self.receive(world, wire, |packet| matches!(packet, Packet::SubAck { .. }))?;
+        self.agreed(world, wire)?;
         let mut owed = HashSet::new();
         for number in (self.newest.saturating_sub(LOOKED_AT) + 1)..=self.newest {
-            match self.filters.get(&number) {
-                Some(Known::Yes) => drop(owed.insert(number)),
-                Some(Known::No) => drop(self.unwanted.insert((number, look))),
-                _ => {}
+            let known = self.filters.get(&number).copied();
+            if known == Some(Known::No) {
+                self.unwanted.insert((number, look));
             }
             self.publish(wire, &filter(number), number)?;
-            self.receive(world, wire, |packet| matches!(packet, Packet::PubAck { .. }))?;
+            let is_taken = self.agreed(world, wire).is_ok();
+            if known == Some(Known::Yes) && is_taken {
+                owed.insert(number);
+            }
         }
         self.publish(wire, END, 0)?;
         let end = text(0, look).into_bytes();
@@ -187,6 +189,27 @@ impl Settler {
         let mut bytes = Vec::new();
         encode::publish(&mut bytes, self.version, &message);
         wire.send(&bytes)
+    }
+
+    /// Waits for the answer to what was asked; an error if the broker says no, which it may if its disk is in trouble.
+    fn agreed(&mut self, world: &World, wire: &mut Wire) -> io::Result<()> {
+        let reason = std::cell::Cell::new(0);
+        self.receive(world, wire, |packet| {
+            let said = match packet {
+                Packet::PubAck { reason, .. } => Some(*reason),
+                Packet::SubAck { codes } | Packet::UnsubAck { codes } => {
+                    Some(codes.iter().copied().max().unwrap_or(0))
+                }
+                _ => None,
+            };
+            reason.set(said.unwrap_or(reason.get()));
+            said.is_some()
+        })?;
+        if reason.get() < 0x80 {
+            return Ok(());
+        }
+        world.unexpected(|| format!("{}: the broker says {:#x}", self.name, reason.get()));
+        Err(io::ErrorKind::PermissionDenied.into())
     }
 
     /// Takes what comes up to a packet that ends it.

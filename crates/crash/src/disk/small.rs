@@ -10,6 +10,9 @@ const SIZE_MB: usize = 24;
 /// What the ballast takes of it.
 const BALLAST_MB: usize = 12;
 
+/// So much must be free for a broker to say that it has room.
+const AMPLE_MB: u64 = 8;
+
 /// A mounted disk; it is unmounted when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Small {
@@ -40,12 +43,14 @@ impl Small {
         }
     }
 
-    /// Takes the ballast away, if it is there.
-    pub(crate) fn make_room(&self) -> Result<()> {
+    /// Takes the ballast away, if it is there; true if that was so much that there is ample room now.
+    pub(crate) fn make_room(&self) -> Result<bool> {
+        let bytes = fs::metadata(self.ballast()).map_or(0, |ballast| ballast.len());
         match fs::remove_file(self.ballast()) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => other.context("cannot take the ballast away"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            other => other.context("cannot take the ballast away")?,
         }
+        Ok(bytes >= AMPLE_MB << 20)
     }
 
     fn ballast(&self) -> PathBuf {

@@ -78,7 +78,9 @@ impl Run<'_> {
     fn ended_early(&mut self, said: &str) -> Result<()> {
         match (&self.place, self.options.trouble) {
             (_, Trouble::Sync) if said.contains("cannot be synced") => {}
-            (Place::Small(small), Trouble::Full) if said.contains("no space is left") => small.make_room()?,
+            (Place::Small(small), Trouble::Full) if said.contains("no space is left") => {
+                small.make_room()?;
+            }
             _ => bail!("the broker does not start: {said}"),
         }
         self.figures.starts_refused += 1;
@@ -144,8 +146,11 @@ impl Run<'_> {
             // It dies with its disk full.
             return Ok(());
         }
-        if let Place::Small(small) = &self.place {
-            small.make_room()?;
+        if let Place::Small(small) = &self.place
+            && !small.make_room()?
+        {
+            // The store itself takes nearly all.
+            return Ok(());
         }
         if running.says(ROOM, PATIENCE) {
             self.probe(running, true);

@@ -13,7 +13,7 @@ pub(crate) enum Packet {
     PubRel { id: u16 },
     PubComp { id: u16 },
     SubAck { codes: Vec<u8> },
-    UnsubAck,
+    UnsubAck { codes: Vec<u8> },
     PingResp,
     Disconnect { reason: u8 },
 }
@@ -57,7 +57,11 @@ impl<'a> Body<'a> {
                 self.skip_properties()?;
                 Packet::SubAck { codes: self.bytes.to_vec() }
             }
-            11 => Packet::UnsubAck,
+            11 => {
+                self.number()?;
+                self.skip_properties()?;
+                Packet::UnsubAck { codes: self.bytes.to_vec() }
+            }
             13 => Packet::PingResp,
             14 => Packet::Disconnect { reason: self.reason() },
             _ => return Err(bad("a packet that no broker sends here")),
