@@ -246,3 +246,60 @@ fn what_may_have_been_sent_before_a_crash_has_dup_at_qos_1() {
     // PUBLISH waits for its records at QoS 2, so that one was not sent; 8 is new.
     assert_eq!(drain(&mut outbox, 10), [(5, true), (6, true), (7, false), (8, false)]);
 }
+
+/// Ids that have gone round belong to the messages behind those at the end of the range.
+#[test]
+fn acks_are_found_where_ids_go_round() {
+    let none: [(Seq, Option<Arc<Message>>, Delivery); 0] = [];
+    let mut outbox = Outbox::restore(none, None, (Seq(65_533), Seq(65_533)));
+    let offered: Vec<_> =
+        (0..4).map(|n| outbox.offer(message(n, Qos::AtLeastOnce), Some(10), &UNLIMITED)).collect();
+    assert_eq!(offered, [65_534, 65_535, 65_536, 65_537].map(|n| Offered::Start(Seq(n))));
+    assert_eq!(outbox.puback(id(2)), Ok(Some(Seq(65_537))));
+    assert_eq!(outbox.puback(id(1)), Ok(Some(Seq(65_536))));
+    assert_eq!(outbox.puback(id(3)), Ok(None));
+    assert_eq!(outbox.puback(id(65_535)), Ok(Some(Seq(65_535))));
+    assert_eq!(outbox.inflight_len(), 1);
+}
+
+/// A topic of one byte and a payload of four are five.
+#[test]
+fn bytes_in_flight_have_a_limit() {
+    let limits = OutboxLimits { inflight_bytes: 10, ..UNLIMITED };
+    let mut outbox = Outbox::default();
+    let mut offer = |n| outbox.offer(message(n, Qos::AtLeastOnce), Some(10), &limits);
+    assert_eq!(
+        [offer(1), offer(2)],
+        [Offered::Start(Seq(1)), Offered::Start(Seq(2))],
+        "ten bytes are allowed"
+    );
+    assert_eq!(offer(3), Offered::Queued(Some(Seq(3))));
+    // One is sent whatever its size: it would never be otherwise.
+    let small = OutboxLimits { inflight_bytes: 1, ..UNLIMITED };
+    let mut outbox = Outbox::default();
+    assert_eq!(outbox.offer(message(1, Qos::AtLeastOnce), Some(10), &small), Offered::Start(Seq(1)));
+    assert_eq!(outbox.offer(message(2, Qos::AtLeastOnce), Some(10), &small), Offered::Queued(Some(Seq(2))));
+    let mut outbox = Outbox::default();
+    for n in 1..=5 {
+        assert_eq!(
+            outbox.offer(message(n, Qos::AtLeastOnce), Some(10), &UNLIMITED),
+            Offered::Start(Seq(u64::from(n)))
+        );
+    }
+}
+
+#[test]
+fn an_outbox_is_empty_when_nothing_is_in_flight_or_queued() {
+    let mut outbox = Outbox::default();
+    assert!(outbox.is_empty());
+    outbox.offer(message(1, Qos::AtLeastOnce), Some(1), &UNLIMITED);
+    assert!(!outbox.is_empty(), "one is in flight");
+    outbox.offer(message(2, Qos::AtLeastOnce), Some(1), &UNLIMITED);
+    outbox.discard(Seq(1));
+    assert!(!outbox.is_empty(), "one is queued");
+    assert_eq!((outbox.inflight_len(), outbox.queue_len()), (0, 1));
+    assert_eq!(drain(&mut outbox, 1), [(2, false)]);
+    outbox.discard(Seq(2));
+    assert!(outbox.is_empty());
+    assert_eq!(outbox.bytes(), 0);
+}

@@ -91,3 +91,25 @@ impl fmt::Display for Violation {
 }
 
 impl core::error::Error for Violation {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_violation_has_its_code() {
+        let codes = [
+            (Violation::SecondConnect, 0x82),
+            (Violation::WrongAck, 0x82),
+            (Violation::TopicTooDeep, 0x81),
+            (Violation::ReceiveMaximum, 0x93),
+            (Violation::AliasTooLarge, 0x94),
+            (Violation::InboxFull, 0x97),
+            (Violation::RetainNotSupported, 0x9a),
+            (Violation::QosNotSupported, 0x9b),
+        ];
+        for (violation, code) in codes {
+            assert_eq!(violation.reason().0, code, "{violation}");
+        }
+    }
+}
