@@ -2,7 +2,6 @@
 //! and tells each shard how far it is. The slower the disk, the more turns share a sync.
 
 use crate::engine::Engine;
-use crate::gather::Gather;
 use crate::{Clock, Log, State, StoreError, Turn};
 use pondhawk_broker::{Fetch, Fetched, Keeping, Persist, ShardId, Ticket};
 use std::io;
@@ -117,13 +116,6 @@ struct Work {
     fetches: Vec<Asked>,
     closed: bool,
     hurried: bool,
-}
-
-impl Queue {
-    /// Nothing is there to be done.
-    fn is_quiet(&self) -> bool {
-        self.turns.is_empty() && self.fetches.is_empty() && !self.closed && !self.hurried
-    }
 }
 
 impl Shared {
@@ -250,7 +242,6 @@ impl<E: Engine + 'static> Keeper<E> {
             unsynced: 0,
             tidying: false,
             tidy_again: Instant::now(),
-            gather: Gather::default(),
         };
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run())?;
         Ok((Keeper { shared, thread }, desks))
@@ -302,7 +293,6 @@ struct Worker<E> {
     tidying: bool,
     /// When the next piece may be done though there is something else to do.
     tidy_again: Instant,
-    gather: Gather,
 }
 
 impl<E: Engine> Worker<E> {
@@ -312,9 +302,12 @@ impl<E: Engine> Worker<E> {
             let Work { turns, fetches, closed, hurried } = self.next();
             // What is asked for was synced before: it need not wait for what comes now.
             fetches.into_iter().for_each(|asked| self.read(&asked));
-            self.take_in(&turns);
-            if !closed && !hurried {
-                self.gather();
+            for turn in &turns {
+                let Owned { shard, ticket, clock, records } = turn;
+                self.unsynced += records.len() as u64;
+                let turn = Turn { shard: *shard, ticket: *ticket, clock: *clock, records };
+                // A poisoned log takes nothing any more, and nothing is promised.
+                let _refused = self.log.append(&turn);
             }
             let kept = self.keep(closed || hurried);
             self.tell();
@@ -325,45 +318,10 @@ impl<E: Engine> Worker<E> {
         }
     }
 
-    fn take_in(&mut self, turns: &[Owned]) {
-        for turn in turns {
-            let Owned { shard, ticket, clock, records } = turn;
-            self.unsynced += records.len() as u64;
-            let turn = Turn { shard: *shard, ticket: *ticket, clock: *clock, records };
-            // A poisoned log takes nothing any more, and nothing is promised.
-            let _refused = self.log.append(&turn);
-        }
-    }
-
-    /// Takes in what comes in a moment, if it is worth waiting for.
-    fn gather(&mut self) {
-        let patience = match (self.durability, self.log.state()) {
-            (Durability::Group, State::Open) => self.gather.patience(self.unsynced),
-            _ => Duration::ZERO,
-        };
-        if patience.is_zero() {
-            return;
-        }
-        let (until, had) = (Instant::now() + patience, self.unsynced);
-        while self.gather.more_is_expected(self.unsynced) {
-            let left = until.saturating_duration_since(Instant::now());
-            let queue = self.shared.queue();
-            let waited = self.shared.more.wait_timeout_while(queue, left, |queue| queue.is_quiet());
-            let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            let turns = std::mem::take(&mut queue.turns);
-            drop(queue);
-            if turns.is_empty() {
-                break;
-            }
-            self.take_in(&turns);
-        }
-        self.gather.waited(had, self.unsynced);
-    }
-
     /// Waits until there is something to do, and takes it.
     fn next(&self) -> Work {
         let mut queue = self.shared.queue();
-        while queue.is_quiet() {
+        while queue.turns.is_empty() && queue.fetches.is_empty() && !queue.closed && !queue.hurried {
             queue = match self.pause() {
                 None => self.shared.more.wait(queue).unwrap_or_else(PoisonError::into_inner),
                 Some(Duration::ZERO) => break,
@@ -413,7 +371,7 @@ impl<E: Engine> Worker<E> {
         let kept = self.log.commit();
         self.synced = Instant::now();
         if kept.is_ok() && has_work {
-            self.gather.synced(std::mem::take(&mut self.unsynced), self.synced.duration_since(begun));
+            self.unsynced = 0;
             let mut figures = self.shared.figures();
             figures.syncs += 1;
             figures.last_sync = self.synced.duration_since(begun);

@@ -10,7 +10,6 @@ pub mod disk;
 pub mod engine;
 mod error;
 pub mod format;
-mod gather;
 mod keeper;
 mod log;
 mod recover;
