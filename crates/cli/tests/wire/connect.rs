@@ -190,7 +190,8 @@ fn publishes_behind_connect_are_delivered_though_the_client_is_gone(shards: usiz
 
 // [MQTT-3.1.4-6] [MQTT3-3.1.4-5]
 fn publishes_behind_a_wrong_password_are_not(shards: usize) {
-    let broker = Conf::accounts().shards(shards).start();
+    // So many wrong passwords would have the right one wait.
+    let broker = Conf::accounts().own_line("login_failure_limit 0").shards(shards).start();
     let (mut watcher, _) = Client::open(&broker, &Connect::new(V4, "watcher").login("bob", "secret"));
     watcher.subscribe("fire", 0);
     for number in 0..300 {
