@@ -1,5 +1,5 @@
 //! End-to-end tests with programs that we did not write: Debian's Mosquitto and its tools, paho-mqtt, MQTT.js,
-//! tshark.
+//! rumqttc, tshark.
 //!
 //! A test that needs one of them has `foreign_` in its name; the others are in this binary because they share the
 //! data. `cargo xtask test` installs the programs, and `cargo xtask test --offline` leaves these tests out. With
@@ -25,6 +25,7 @@ mod import;
 mod mqttjs;
 mod notes;
 mod passwd_files;
+mod rumqttc;
 mod signals;
 mod snippets;
 mod streams;
