@@ -42,6 +42,7 @@ mod expiry;
 mod flow;
 mod inflight;
 mod listeners;
+mod long_queue;
 mod operation;
 mod order;
 mod pass_through;
