@@ -80,6 +80,10 @@ impl<H: Host> Shard<H> {
         }
         let refused = self.refusal(index, &view);
         if refused.is_none() && self.is_unkept(index, publish, &view) {
+            if planted!(RefusedTakesEffect) {
+                self.route(name);
+                self.fan_out_from(index, &view, fx);
+            }
             self.turn_down(conn, publish, version, fx);
             return Ok(());
         }

@@ -9,6 +9,7 @@ use crate::id::ConnId;
 use crate::shard::Shard;
 use pondhawk_codec::packet::Publish;
 use pondhawk_codec::{PacketType, Qos, ReasonCode, Version, reason};
+use pondhawk_plants::planted;
 use pondhawk_session::server::MessageRef;
 
 /// How the store fares.
@@ -37,6 +38,7 @@ impl<H: Host> Shard<H> {
             let id = self.conn_id(index);
             if let Some(conn) = self.conns.get_mut(index)
                 && core::mem::take(&mut conn.stalled)
+                && !planted!(StalledForEver)
             {
                 // Written to, it is listened to again.
                 conn.mark(id, &mut fx.dirty);

@@ -112,11 +112,14 @@ plants! {
     WillNotRecorded "broker" "the will of a connected client has no record" "I7, docs/design/005";
     SpilledTooSoon "broker" "messages leave memory before the store has them" "I1, docs/design/007";
     FetchLosesOne "broker" "the last message of what is read back from disk is lost" "I1, docs/design/007";
+    RefusedTakesEffect "broker" "a message that a full store refuses is delivered all the same" "MQTT-4.3.3-9, docs/persistence.md";
+    StalledForEver "broker" "who waits for room is not listened to when there is some" "docs/persistence.md";
     RestoredWithoutQueue "broker" "a restart forgets what was queued" "I1";
     RestoredWithoutSubscriptions "broker" "a restart forgets subscriptions" "I6";
 
     DurableWhenWritten "store" "a ticket is durable before the sync" "I1, docs/design/005";
     SyncErrorPassedOver "store" "a failed sync counts as done" "I1, docs/design/005";
+    CopyFallsBehind "store" "a copy that gives room back lacks what changed meanwhile" "I1, docs/design/006";
     BodyDropped "store" "a message that several queues share goes with the first that is done" "I1";
 
     PasswordUnchecked "auth" "any password is right" "docs/access.md";
