@@ -104,6 +104,8 @@ mod tests {
             inbox_bytes: 14,
             trie_nodes: 15,
             waiting: 16,
+            queued_disk_bytes: 17,
+            kept: 18,
             ..Counters::default()
         };
         one.received(PacketType::Publish);
@@ -130,6 +132,8 @@ mod tests {
             (sum.inbox_bytes, 14),
             (sum.trie_nodes, 15),
             (sum.waiting, 16),
+            (sum.queued_disk_bytes, 17),
+            (sum.kept, 18),
         ];
         assert!(parts.iter().all(|(sum, part)| *sum == 3 * part), "{parts:?}");
     }

@@ -210,3 +210,16 @@ fn system_topics() {
         assert_eq!(net.counters().retained, 1);
     }
 }
+
+/// The retain flag gives no right that the client has not.
+#[test]
+fn a_retained_message_of_the_moment_needs_the_right_too() {
+    let mut net = net(1);
+    net.world.borrow_mut().deny("reader", Right::Receive, "secret");
+    let (publisher, reader) = (net.join(&v5("publisher")), net.join(&v5("reader")));
+    net.subscribe(reader, &[("#", 0)]);
+    net.publish(publisher, &msg("secret", "x").retained());
+    net.publish(publisher, &msg("public", "x").retained());
+    let topics: Vec<String> = net.messages(reader).into_iter().map(|message| message.topic).collect();
+    assert_eq!(topics, ["public"]);
+}
