@@ -402,6 +402,15 @@ mod tests {
         assert_eq!((trie.node_count(), trie.edges.len()), (1, 0));
     }
 
+    #[test]
+    fn an_interest_that_is_kept_is_new_once() {
+        let mut entry = Entry::default();
+        assert!(!entry.keep(false));
+        assert!(entry.keep(true));
+        assert!(!entry.keep(true) && !entry.keep(false));
+        assert!(entry.kept);
+    }
+
     fn level() -> impl Strategy<Value = &'static str> {
         prop::sample::select(vec!["a", "b", "", "+", "$s"])
     }

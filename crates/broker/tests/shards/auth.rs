@@ -212,6 +212,24 @@ fn the_time_of_a_second_round() {
     net.assert_empty();
 }
 
+/// Timers that are of no use any more are tidied up, and no others: nobody is waited for any longer than before.
+#[test]
+fn silence_among_many_stale_timers() {
+    let mut net = asking(1);
+    let exchanging = connected(&mut net);
+    net.send(exchanging, &auth(0x19, &[METHOD]));
+    let silent = net.open(0, 0, Version::V5);
+    for _ in 0..2000 {
+        let gone = net.open(0, 0, Version::V5);
+        net.cut(gone);
+    }
+    net.advance(29_999);
+    assert!(net.is_open(exchanging) && net.is_open(silent));
+    net.advance(1);
+    assert!(!net.is_open(exchanging));
+    assert!(!net.is_open(silent));
+}
+
 /// Only one question of a client is pending at a time.
 #[test]
 fn impatient_clients() {

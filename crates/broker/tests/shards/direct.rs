@@ -3,8 +3,8 @@
 use crate::host::{TestHost, World};
 use crate::wire::{msg, subscribe, v5};
 use pondhawk_broker::{
-    ConnId, Effects, Ended, Gate, Homes, Mail, Message, MessageRef, Note, NoteKind, Origin, Settings, Shard,
-    ShardId, weight,
+    ConnId, Effects, Ended, Gate, Homes, Kept, Mail, Message, MessageRef, Millis, Note, NoteKind, Origin,
+    Persist, Restored, Seq, Settings, Shard, ShardId, weight,
 };
 use pondhawk_codec::{Qos, ReasonCode, Version};
 use std::sync::Arc;
@@ -64,6 +64,74 @@ fn buffers_are_lent_again() {
             assert_eq!(output.as_ptr() == place && output.capacity() == capacity, kept, "{capacity}");
         }
     }
+}
+
+/// Output that had room all along is no reason to look for more.
+#[test]
+fn what_was_never_held_up_makes_no_work() {
+    let mut fx = Effects::new();
+    let mut shard = shard(Gate::Accept);
+    let conn = connected(&mut shard, &mut fx);
+    assert!(!shard.has_work());
+    shard.written(conn, 0);
+    assert!(!shard.has_work());
+}
+
+/// One of two shards, and the names of both.
+fn of_two(n: u8) -> (Shard<TestHost>, Homes) {
+    let homes = Homes { key: 1, shards: 2 };
+    (Shard::new(ShardId(n), homes, Arc::new(Settings::default()), TestHost(World::new(1))), homes)
+}
+
+/// The home of a topic that nobody there has asked for is given the message to retain, and not to route.
+#[test]
+fn a_letter_says_what_is_wanted() {
+    let (mut shard, homes) = of_two(0);
+    let mut fx = Effects::new();
+    let conn = connected(&mut shard, &mut fx);
+    let topics = ["t", "u", "v", "w", "x"];
+    let away = topics.iter().find(|topic| homes.of_topic(topic) == ShardId(1)).expect("one of them");
+    shard.receive(0, conn, &msg(away, "x").retained().encode(Version::V5), &mut fx);
+    let wanted: Vec<_> = fx.mail.iter().map(|(to, mail)| (to.0, what_is_wanted(mail))).collect();
+    assert_eq!(wanted, [(1, Some((false, true)))]);
+}
+
+/// Whether the message of the letter is to be delivered, and to be retained.
+fn what_is_wanted(mail: &Mail) -> Option<(bool, bool)> {
+    match mail {
+        Mail::Publish { deliver, retain, .. } => Some((*deliver, *retain)),
+        _ => None,
+    }
+}
+
+/// A client is let in once every shard knows what all have taken over.
+#[test]
+fn a_part_is_restored_once_the_other_shard_knows_of_it() {
+    let (client_id, filter): (Arc<str>, Arc<str>) = ("a".into(), "t".into());
+    let (mut shards, homes) = ([of_two(0).0, of_two(1).0], of_two(0).1);
+    let kept = Kept {
+        username: None,
+        listener: 0,
+        expiry_s: u32::MAX,
+        ends_at: Some(Millis::MAX),
+        sent: Seq(0),
+        doubtful: Seq(0),
+        unclaimed: false,
+    };
+    let mut restored = Restored { homes: Some(homes), ..Restored::default() };
+    restored.apply(Persist::Session { client_id: client_id.clone(), kept });
+    restored.apply(Persist::Subscribed { client_id, filter, options: 1, id: 0 });
+    let home = usize::from(homes.of_client("a").0);
+    let mut fx = Effects::new();
+    shards[home].restore(0, restored.split().swap_remove(home), &mut fx);
+    assert!(!shards[home].is_restored());
+    for shard in [1 - home, home] {
+        for (to, mail) in std::mem::take(&mut fx.mail) {
+            assert_eq!(usize::from(to.0), shard);
+            shards[shard].mail(0, mail, &mut fx);
+        }
+    }
+    assert!(shards[home].is_restored());
 }
 
 fn message(payload: &[u8]) -> Arc<Message> {

@@ -29,6 +29,23 @@ fn a_turn_has_an_end() {
     assert_eq!(net.shards[0].take_output(conn).windows(2).filter(|pair| *pair == [0xd0, 0]).count(), 10_000);
 }
 
+/// What its messages cost others counts, too.
+#[test]
+fn a_turn_ends_after_so_many_deliveries() {
+    let mut net = net(1);
+    for n in 0..100 {
+        let client = net.join(&v5(&format!("{n}")));
+        net.subscribe(client, &[("t", 0)]);
+    }
+    let conn = net.shards[0].open(0, 0, "peer".into()).conn;
+    let mut fx = Effects::new();
+    let mut bytes = v5("a").encode();
+    bytes.extend(msg("t", "x").encode(Version::V5).repeat(100));
+    let consumed = net.shards[0].receive(0, conn, &bytes, &mut fx);
+    assert_eq!(consumed.state, ReadState::Busy);
+    assert!(consumed.used < bytes.len());
+}
+
 /// A CONNACK may be as large as the client takes, and not larger. [MQTT-3.1.2-24]
 #[test]
 fn a_connack_is_sent_if_it_fits_to_the_byte() {

@@ -26,6 +26,8 @@ pub struct World {
     /// Retained messages and their bytes in all shards.
     pub retained: (usize, usize),
     pub wants_notes: bool,
+    /// Of notes, only this kind.
+    pub only: Option<NoteKind>,
     pub notes: Vec<String>,
     entropy: u64,
 }
@@ -50,6 +52,7 @@ impl World {
             overloaded: false,
             retained: (0, 0),
             wants_notes: false,
+            only: None,
             notes: Vec::new(),
             entropy: seed | 1,
         }))
@@ -140,8 +143,9 @@ impl Host for TestHost {
         next() << 64 | next()
     }
 
-    fn wants(&self, _kind: NoteKind) -> bool {
-        self.0.borrow().wants_notes
+    fn wants(&self, kind: NoteKind) -> bool {
+        let world = self.0.borrow();
+        world.wants_notes && world.only.is_none_or(|only| only == kind)
     }
 
     fn note(&mut self, note: &Note<'_>) {

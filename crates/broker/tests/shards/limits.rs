@@ -284,6 +284,41 @@ fn counters_equal_a_recount() {
     }
 }
 
+/// The figures of the moment are those of all sessions, and of all places that something may be in.
+#[test]
+fn figures_of_the_moment() {
+    let settings = Settings { persistent: true, max_inflight_messages: 2, ..Settings::default() };
+    let mut net = Net::new(1, 1, settings);
+    let from = net.join(&v5("from").kept(100).silent());
+    for id in ["a", "b"] {
+        let slow = net.join(&v5(id).kept(100).silent());
+        net.subscribe(slow, &[("q", 1)]);
+    }
+    for id in 1..=5 {
+        net.publish(from, &msg("q", "1234").acked(1, id));
+    }
+    for id in 6..=7 {
+        net.publish(from, &msg("in", "12").acked(2, id));
+    }
+    for topic in ["r/1", "r/2", "r/3", "r/4"] {
+        net.publish(from, &msg(topic, "x").acked(1, 1).retained());
+    }
+    net.publish_system("$SYS/x", "x");
+    let counters = net.counters();
+    assert_eq!((counters.queued, counters.queued_bytes, counters.inbox_bytes), (2 * 5, 2 * 5 * 5, 2 * 4));
+    assert_eq!((counters.retained, counters.kept), (5, 4 + 2 * 5 + 2));
+    assert_eq!(counters.waiting, 0);
+    // A search for retained messages that the client has no room for, then a SUBACK that waits by a hold, and a PUBACK.
+    let searching = net.join(&v5("searching").silent());
+    net.subscribe(searching, &[("r/#", 1)]);
+    assert_eq!(net.counters().waiting, 1);
+    net.store_stalls = true;
+    net.send(from, &subscribe(Version::V5, 9, &[("other", 1)], 0));
+    assert_eq!(net.counters().waiting, 1 + 2);
+    net.publish(from, &msg("q", "1234").acked(1, 10));
+    assert_eq!(net.counters().waiting, 1 + 2 + 1);
+}
+
 /// What a person is shown of the subscriptions.
 #[test]
 fn a_description() {

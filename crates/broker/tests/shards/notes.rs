@@ -2,7 +2,7 @@
 
 use crate::net::Net;
 use crate::wire::{msg, v5, v311};
-use pondhawk_broker::Settings;
+use pondhawk_broker::{NoteKind, Settings};
 use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec};
 use pondhawk_codec::Version;
 
@@ -96,6 +96,22 @@ fn who_is_turned_away_and_what_is_denied() {
         notes.iter().any(|note| note.starts_with("Publish") && note.contains("denied: false")),
         "{notes:?}"
     );
+}
+
+#[test]
+fn who_wants_subscriptions_or_everything_is_told_of_them() {
+    for (kind, told) in [(NoteKind::Subscribe, 1), (NoteKind::Debug, 1), (NoteKind::Notice, 0)] {
+        let mut net = noted();
+        net.world.borrow_mut().only = Some(kind);
+        let client = net.join(&v5("a"));
+        net.subscribe(client, &[("t", 1)]);
+        let notes = notes(&net, "a");
+        assert_eq!(
+            notes.iter().filter(|note| *note == "SubscribeFilter").count(),
+            told,
+            "{kind:?}: {notes:?}"
+        );
+    }
 }
 
 #[test]
