@@ -83,6 +83,48 @@ fn who_cannot_be_refused_is_not_listened_to_until_there_is_room() {
     }
 }
 
+/// A client that waits for room is not listened to, whatever it sends meanwhile.
+#[test]
+fn what_comes_behind_waits_too() {
+    let mut net = persistent(1);
+    subscribers(&mut net);
+    let old = net.join(&v311("old").silent());
+    net.keeping(Keeping::Full);
+    net.publish(old, &msg("kept", "1").acked(1, 1));
+    let received = |net: &mut Net| net.counters().packets_received;
+    let before = received(&mut net);
+    net.send(old, &[0xc0, 0]);
+    assert_eq!(received(&mut net), before, "not even the first is looked at again");
+    net.keeping(Keeping::Works);
+    // PUBACK waits for the store.
+    assert_eq!(net.got(old), [Got::Pingresp, Got::Ack(Puback, 1, 0)]);
+}
+
+/// Whether the member of a shared group is kept is known where it lives: elsewhere it may be.
+#[test]
+fn a_message_to_a_group_is_refused_if_its_member_may_be_kept() {
+    let mut net = persistent(1);
+    let clean = net.join(&v5("clean"));
+    net.subscribe(clean, &[("$share/g/t", 1)]);
+    let publisher = net.join(&v5("publisher").silent());
+    net.keeping(Keeping::Full);
+    net.publish(publisher, &msg("t", "1").acked(1, 1));
+    assert_eq!(net.got(publisher), [Got::Ack(Puback, 1, 0)]);
+    assert_eq!(net.payloads(clean), ["1"]);
+
+    let mut net = persistent(8);
+    let kept = net.join(&v5("kept").fresh(1000));
+    net.subscribe(kept, &[("$share/g/t", 1)]);
+    net.keeping(Keeping::Full);
+    // Some of them on the group's home, which is not its member's.
+    for n in 0..32 {
+        let publisher = net.join(&v5(&format!("publisher {n}")).silent());
+        net.publish(publisher, &msg("t", "1").acked(1, 1));
+        assert_eq!(net.got(publisher), [Got::Ack(Puback, 1, 0x97)], "{n}");
+    }
+    assert!(net.payloads(kept).is_empty());
+}
+
 // [MQTT3-4.8.0-2]
 #[test]
 fn a_store_that_has_failed_promises_nothing() {

@@ -235,6 +235,32 @@ fn nothing_old_after_something_new() {
     }
 }
 
+/// A message that is not to be retained takes the place of none that is still to come.
+#[test]
+fn nothing_is_replaced_by_what_is_not_retained() {
+    for shards in SHARDS {
+        let mut net = net(shards);
+        let publisher = net.join(&v311("publisher"));
+        for n in 0..40 {
+            net.publish(publisher, &msg(&format!("r/{n}"), "retained").retained().acked(1, 1));
+        }
+        let slow = net.join(&v5("slow").silent());
+        net.subscribe(slow, &[("r/#", 1)]);
+        let mut got = net.messages(slow);
+        for n in 0..40 {
+            net.publish(publisher, &msg(&format!("r/{n}"), "live").acked(1, 1));
+        }
+        let mut acked = 0;
+        while acked < got.len() {
+            net.ack(slow, PacketType::Puback, got[acked].id);
+            acked += 1;
+            got.extend(net.messages(slow));
+        }
+        let retained = got.iter().filter(|message| message.text() == "retained");
+        assert_eq!((retained.count(), got.len()), (40, 80));
+    }
+}
+
 /// Nor if the pages, the news and the changes are under way between the shards at the same time.
 #[test]
 fn nothing_old_after_something_new_on_its_way() {

@@ -302,6 +302,25 @@ fn message_expiry() {
     }
 }
 
+/// A session that comes back behind a mount point gets nothing else by its subscriptions of before.
+#[test]
+fn a_session_that_moves_behind_a_mount_point() {
+    let mut settings = Settings::default();
+    settings
+        .listeners
+        .push(ListenerSettings { mount_point: Some("m/".into()), ..ListenerSettings::default() });
+    let mut net = Net::new(1, 1, settings);
+    let client = net.join(&v5("c").kept(100));
+    net.subscribe(client, &[("#", 0)]);
+    net.cut(client);
+    let client = net.join(&v5("c").kept(100).on(1));
+    let publisher = net.join(&v5("publisher"));
+    net.publish(publisher, &msg("outside", "1"));
+    net.publish(publisher, &msg("m/t", "2"));
+    let got: Vec<_> = net.messages(client).into_iter().map(|message| message.topic).collect();
+    assert_eq!(got, ["t"]);
+}
+
 /// Topics and filters behind a mount point, shared ones included; the client sees neither.
 #[test]
 fn mount_points() {
