@@ -400,6 +400,19 @@ fn no_local_holds_over_a_restart() {
     assert_eq!(mourned(&mut net), ["will"]);
 }
 
+/// The places of the sessions of before go to others, and their messages do not. [MQTT-3.8.3-3]
+#[test]
+fn what_was_published_before_a_restart_is_not_ones_own() {
+    let mut net = persistent(1);
+    let publisher = net.join(&v5("publisher"));
+    net.publish(publisher, &msg("t", "retained").retained());
+    let mut net = net.after_crash(*net.cuts().end(), 1, 1);
+    let other = net.join(&v5("other"));
+    // QoS 0, No Local.
+    net.subscribe(other, &[("t", 0b100)]);
+    assert_eq!(net.payloads(other), ["retained"]);
+}
+
 /// What a restart publishes is retained while there is room, as at any other time.
 #[test]
 fn limits_of_retained_messages_hold_over_a_restart() {

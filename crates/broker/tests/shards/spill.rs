@@ -3,7 +3,7 @@
 use crate::host::Right;
 use crate::net::{Client, Net};
 use crate::wire::{Hello, Msg, msg, v5, v311};
-use pondhawk_broker::{Persist, Seq, Settings, Ticket};
+use pondhawk_broker::{Effects, Fetched, Page, Persist, Run, Seq, Settings, Ticket};
 use pondhawk_codec::PacketType::Puback;
 use pondhawk_codec::Property;
 
@@ -70,6 +70,20 @@ fn a_long_queue_leaves_memory_and_comes_back_in_order() {
         publish(&mut net, publisher, 200..210);
         assert_eq!(net.payloads(client), texts(200..210));
     }
+}
+
+/// Behind what is on disk, too, there is as much room in memory as there may be.
+#[test]
+fn what_fits_in_memory_stays_there() {
+    let mut net = net(1);
+    absent(&mut net, &v5("away").kept(1000));
+    let publisher = net.join(&v5("publisher"));
+    publish(&mut net, publisher, 0..10);
+    assert_eq!(bytes(&mut net), (2 * 14, 8 * 14));
+    net.publish(publisher, &msg("t/x", "small").acked(1, 1));
+    assert_eq!(bytes(&mut net), (2 * 14 + 8, 8 * 14));
+    net.publish(publisher, &msg("t/x", "too much").acked(1, 1));
+    assert_eq!(bytes(&mut net), (2 * 14, 8 * 14 + 8 + 11));
 }
 
 #[test]
@@ -245,6 +259,40 @@ fn messages_of_qos_0_keep_their_place() {
     assert!(bytes(&mut net).1 > 0);
     let client = net.join(&v5("away").kept(1000));
     assert_eq!(net.payloads(client), texts(0..60));
+}
+
+/// What is neither there nor damaged is missed as well.
+#[test]
+fn what_the_disk_does_not_have_is_counted_too() {
+    let mut net = net(1);
+    absent(&mut net, &v5("away").kept(1000));
+    let publisher = net.join(&v5("publisher"));
+    publish(&mut net, publisher, 0..30);
+    net.greet_quietly(&v5("away").kept(1000));
+    while net.fetches.is_empty() {
+        assert!(net.step(), "the page is asked for");
+    }
+    let (shard, fetch) = net.fetches.remove(0);
+    let asked = fetch.through.0 - fetch.from.0 + 1;
+    let page = Page { messages: Vec::new(), through: fetch.through, lost: vec![fetch.from] };
+    let fetched = Fetched { session: fetch.session, page: Some(page) };
+    net.shards[shard].fetched(net.now, fetched, &mut Effects::new());
+    assert_eq!((net.counters().publish_dropped, asked), (asked, 28));
+}
+
+/// A queue is as long as what is in memory and what is on disk.
+#[test]
+fn the_length_of_a_queue_that_is_restored() {
+    let mut net = net(1);
+    absent(&mut net, &v5("away").kept(1000));
+    let publisher = net.join(&v5("publisher"));
+    publish(&mut net, publisher, 0..5);
+    let mut kept = net.kept(*net.cuts().end());
+    let session = kept.sessions.get_mut("away").expect("kept");
+    assert_eq!(session.queue_len(), 5);
+    Run::extend(&mut session.on_disk, Seq(6), 14);
+    Run::extend(&mut session.on_disk, Seq(7), 14);
+    assert_eq!(session.queue_len(), 7);
 }
 
 #[test]
