@@ -309,3 +309,53 @@ fn nobodys(message: Arc<Message>) -> Arc<Message> {
     }
     Arc::new(MessageRef { origin: Origin(0), ..view }.to_message())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pondhawk_codec::Qos;
+    use pondhawk_session::server::SubscriptionIds;
+
+    fn session(ends_at: Option<Millis>, queue: u64) -> RestoredSession {
+        let kept = Kept {
+            username: None,
+            listener: 0,
+            expiry_s: 100,
+            ends_at,
+            sent: Seq(2),
+            doubtful: Seq(0),
+            unclaimed: false,
+        };
+        let delivery = Delivery { qos: Qos::AtLeastOnce, retain: false, ids: SubscriptionIds::None };
+        RestoredSession {
+            kept,
+            subscriptions: BTreeMap::new(),
+            queue: (1..=queue).map(|seq| (Seq(seq), (None, delivery.clone()))).collect(),
+            on_disk: None,
+            inbox: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_in_memory() {
+        let limits = InMemory { messages: 4, bytes: 10 };
+        let away = session(Some(50), 3);
+        assert!(away.is_in_memory(Seq(2), 10, &limits), "it may have been sent");
+        assert!(away.is_in_memory(Seq(3), 9, &limits) && !away.is_in_memory(Seq(3), 10, &limits));
+        assert!(away.is_in_memory(Seq(3), 10, &InMemory { bytes: 0, ..limits }));
+        // The window of a client that was there is four messages.
+        assert!(session(None, 3).is_in_memory(Seq(4), 10, &limits));
+        assert!(!session(None, 4).is_in_memory(Seq(5), 10, &limits));
+    }
+
+    #[test]
+    fn a_queue_is_what_is_in_memory_and_what_is_on_disk() {
+        let mut session = session(None, 2);
+        assert_eq!(session.queue_len(), 2);
+        Run::extend(&mut session.on_disk, Seq(3), 10);
+        Run::extend(&mut session.on_disk, Seq(4), 10);
+        Run::extend(&mut session.on_disk, Seq(7), 10);
+        assert_eq!(session.queue_len(), 5);
+        assert!(!session.is_in_memory(Seq(1), 0, &InMemory { messages: 9, bytes: 0 }), "it is behind those");
+    }
+}

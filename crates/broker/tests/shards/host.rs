@@ -62,6 +62,13 @@ impl World {
         self.denied.push((client.into(), right, filter.into()));
     }
 
+    /// Denies and allows what `other` does.
+    pub fn set_like(&mut self, other: &World) {
+        self.denied = other.denied.clone();
+        self.connections.max = other.connections.max;
+        self.sessions.max = other.sessions.max;
+    }
+
     fn of(&self, client_id: &str) -> Vec<(Right, String)> {
         let mine = self.denied.iter().filter(|(who, ..)| who == "*" || who == client_id);
         mine.map(|(_, right, filter)| (*right, filter.clone())).collect()

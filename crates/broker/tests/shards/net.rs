@@ -355,6 +355,7 @@ impl Net {
     pub fn after_crash(&self, cut: usize, shards: u8, seed: u64) -> Net {
         assert!(self.cuts().contains(&cut), "what is durable stays");
         let mut net = Net::new(shards, seed, Settings::clone(&self.settings));
+        net.world.borrow_mut().set_like(&self.world.borrow());
         net.now = self.now + 1;
         let mut restored = self.kept(cut);
         for session in restored.sessions.values_mut() {

@@ -3,10 +3,11 @@
 use crate::host::Right;
 use crate::net::Net;
 use crate::wire::{Got, Hello, Msg, msg, v5, v311};
-use pondhawk_broker::{Kept, Persist, Settings};
+use pondhawk_broker::{Kept, ListenerSettings, Persist, Settings};
 use pondhawk_codec::PacketType::{Puback, Pubcomp, Pubrec, Pubrel};
 use pondhawk_codec::{PacketType, Property};
 use pondhawk_session::server::{Millis, Seq};
+use std::sync::Arc;
 
 fn persistent(shards: u8) -> Net {
     let settings = Settings { persistent: true, ..Settings::default() };
@@ -474,4 +475,93 @@ fn wills_of_a_crash_go_by_the_subscriptions() {
         let client = net.join(&v5(id).kept(1000));
         assert_eq!(net.payloads(client).len(), copies, "{id}");
     }
+}
+
+/// An empty will that asks to be retained deletes, whatever the limit; one that replaces needs no room.
+#[test]
+fn wills_of_a_crash_delete_and_replace_at_the_limit() {
+    for (text, left) in [("", None), ("newer", Some("newer"))] {
+        let mut net =
+            Net::new(2, 1, Settings { persistent: true, max_retained_messages: 1, ..Settings::default() });
+        let publisher = net.join(&v5("publisher"));
+        net.publish(publisher, &msg("t", "older").retained());
+        net.join(&v5("dying").will(msg("t", text).retained(), &[]));
+        let mut net = restart(&mut net);
+        let reader = net.join(&v5("reader"));
+        net.subscribe(reader, &[("t", 0)]);
+        assert_eq!(net.payloads(reader), Vec::from_iter(left));
+    }
+}
+
+/// What the client may not see any more does not take up its queue.
+#[test]
+fn a_restart_queues_nothing_that_is_forbidden() {
+    let mut net = persistent(2);
+    mourner(&mut net);
+    net.join(&will_of(v5("dying"), 0));
+    net.world.borrow_mut().deny("mourner", Right::Receive, "w");
+    let mut net = restart(&mut net);
+    assert_eq!((net.counters().queued, net.counters().publish_dropped), (0, 0));
+}
+
+/// The numbers of sessions before the crash mean nothing: a new one's No Local is not about their messages.
+#[test]
+fn no_local_is_not_about_a_session_of_before() {
+    let mut net = persistent(1);
+    let publisher = net.join(&v5("publisher"));
+    net.publish(publisher, &msg("t", "x").retained());
+    net.run();
+    let mut net = net.after_crash(*net.cuts().end(), 1, 7);
+    let reader = net.join(&v5("reader"));
+    net.subscribe(reader, &[("t", 0b100)]);
+    assert_eq!(net.payloads(reader), ["x"]);
+}
+
+/// Sessions come back though there are more than may be by now, and give back no place that they do not have.
+#[test]
+fn more_sessions_than_places() {
+    let mut net = persistent(1);
+    for id in ["a", "b"] {
+        let client = net.join(&v5(id).fresh(100));
+        net.cut(client);
+    }
+    net.world.borrow_mut().sessions.max = 1;
+    let mut net = restart(&mut net);
+    assert_eq!((net.counters().sessions, net.world.borrow().sessions.used), (2, 1));
+    net.advance(200_000);
+    net.assert_empty();
+}
+
+/// Behind a mount point, a session of before it may have a filter that it could not ask for now.
+#[test]
+fn a_mount_point_holds_for_who_is_away() {
+    let mut settings = Settings { persistent: true, ..Settings::default() };
+    settings
+        .listeners
+        .push(ListenerSettings { mount_point: Some("m/".into()), ..ListenerSettings::default() });
+    let mut net = Net::new(1, 1, settings);
+    let kept = Kept {
+        username: None,
+        listener: 1,
+        expiry_s: 1000,
+        ends_at: Some(Millis::MAX),
+        sent: Seq(0),
+        doubtful: Seq(0),
+        unclaimed: false,
+    };
+    let client_id: Arc<str> = "away".into();
+    let subscribed = |filter: &str| Persist::Subscribed {
+        client_id: client_id.clone(),
+        filter: filter.into(),
+        options: 1,
+        id: 0,
+    };
+    let session = Persist::Session { client_id: client_id.clone(), kept };
+    net.import(vec![session, subscribed("outside"), subscribed("m/inside")]);
+    let mut net = restart(&mut net);
+    let publisher = net.join(&v5("publisher"));
+    for (id, topic) in [(1, "outside"), (2, "m/inside")] {
+        net.publish(publisher, &msg(topic, "x").acked(1, id));
+    }
+    assert_eq!(net.counters().queued, 1);
 }
