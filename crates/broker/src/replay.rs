@@ -385,3 +385,27 @@ impl<H: Host> Shard<H> {
         self.delivery_parts().deliver(&mut lazy, session, (&subscription, ids), fx);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_line_remembers_has_a_bound() {
+        let mut line = Line {
+            session: SessionId::default(),
+            searches: VecDeque::new(),
+            found: VecDeque::new(),
+            newer: Vec::new(),
+            newer_bytes: 0,
+            refreshed: 0,
+            state: State::Runnable,
+        };
+        // A topic that comes again takes no more room.
+        for n in 0..300 {
+            line.refresh(&alloc::format!("{:0>1024}", n / 3));
+        }
+        assert_eq!((line.newer.len(), line.newer_bytes), (64, NEWER_BYTES_MAX));
+        assert_eq!(line.newer[63].number, 3 * 64);
+    }
+}

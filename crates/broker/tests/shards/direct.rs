@@ -17,8 +17,12 @@ fn shard(gate: Gate) -> Shard<TestHost> {
 
 /// A connected client whose CONNACK is taken.
 fn connected(shard: &mut Shard<TestHost>, fx: &mut Effects) -> ConnId {
+    connected_as("a", shard, fx)
+}
+
+fn connected_as(id: &str, shard: &mut Shard<TestHost>, fx: &mut Effects) -> ConnId {
     let conn = shard.open(0, 0, "peer".into()).conn;
-    shard.receive(0, conn, &v5("a").encode(), fx);
+    shard.receive(0, conn, &v5(id).encode(), fx);
     assert!(!shard.take_output(conn).is_empty());
     conn
 }
@@ -174,8 +178,33 @@ fn notes_are_of_the_kinds_that_the_log_knows() {
         (Note::SubscribeFilter { client, filter, qos: Qos::AtMostOnce, granted: None }, NoteKind::Subscribe),
         (Note::UnsubscribeFilter { client, filter }, NoteKind::Unsubscribe),
         (Note::Packet { client, sent: true, name: "PINGRESP" }, NoteKind::Debug),
+        (Note::Lost { client, messages: 1 }, NoteKind::Error),
     ];
     for (note, kind) in kinds {
         assert_eq!(note.kind(), kind, "{note:?}");
+    }
+}
+
+/// The other shards are told of a filter once, not once a subscription.
+#[test]
+fn a_filter_that_is_known_is_not_announced_again() {
+    let mut fx = Effects::new();
+    let homes = Homes { key: 1, shards: 2 };
+    let mut shard = Shard::new(ShardId(0), homes, Arc::new(Settings::default()), TestHost(World::new(1)));
+    for (id, announced) in [("a", 1), ("b", 0)] {
+        let conn = connected_as(id, &mut shard, &mut fx);
+        shard.receive(0, conn, &subscribe(Version::V5, 1, &[("t", 0)], 0), &mut fx);
+        let letters = std::mem::take(&mut fx.mail);
+        let interests = letters.into_iter().filter_map(|(_, mail)| match mail {
+            Mail::Interest { token, .. } => Some(token.expect("SUBACK waits for it")),
+            _ => None,
+        });
+        let tokens: Vec<u32> = interests.collect();
+        assert_eq!(tokens.len(), announced);
+        for token in tokens {
+            assert!(shard.take_output(conn).is_empty());
+            shard.mail(0, Mail::Done { token }, &mut fx);
+        }
+        assert!(!shard.take_output(conn).is_empty(), "SUBACK");
     }
 }

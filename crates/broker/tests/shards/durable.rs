@@ -118,6 +118,9 @@ fn what_promises_nothing_does_not_wait() {
     net.publish(publisher, &msg("t", "x").acked(1, 1));
     net.publish(publisher, &msg("nobody", "x").acked(1, 2));
     assert_eq!(net.got(publisher), [Got::Ack(Puback, 1, 0), Got::Ack(Puback, 2, 0x10)]);
+    net.publish(publisher, &msg("t", "x").acked(2, 3));
+    net.ack(publisher, Pubrel, 3);
+    assert_eq!(net.got(publisher), [Got::Ack(Pubrec, 3, 0), Got::Ack(Pubcomp, 3, 0)]);
     assert!(kinds(&mut net).is_empty());
 }
 

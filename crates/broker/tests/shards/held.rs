@@ -188,9 +188,14 @@ fn what_was_sent_and_is_forbidden_now_ends_with_pubrel() {
         net.publish(publisher, &msg("t", "y").acked(1, 2));
         net.cut(client);
         net.world.borrow_mut().deny("client", Right::Receive, "t");
+        let client = net.join(&v5("client").kept(1000).silent());
+        assert_eq!(net.got(client), [Got::Ack(Pubrel, 1, 0)]);
+        assert_eq!(net.counters().publish_dropped, 2);
+        // PUBREL that is only sent again drops nothing more, and takes nothing back.
+        net.cut(client);
         let client = net.join(&v5("client").kept(1000));
         assert_eq!(net.got(client), [Got::Ack(Pubrel, 1, 0)]);
-        assert_eq!(net.counters().queued, 0);
+        assert_eq!((net.counters().publish_dropped, net.counters().queued), (2, 0));
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::SHARDS;
 use crate::net::{Client, Net};
-use crate::wire::{Got, msg, v5, v311};
+use crate::wire::{Got, disconnect, msg, v5, v311};
 use pondhawk_broker::{Keeping, Settings};
 use pondhawk_codec::PacketType::{Puback, Pubrec};
+use pondhawk_codec::{Property, Version};
 
 fn persistent(shards: u8) -> Net {
     Net::new(shards, 1, Settings { persistent: true, ..Settings::default() })
@@ -153,5 +154,56 @@ fn a_store_that_has_failed_promises_nothing() {
         assert_eq!(refused(&mut net, client), 3);
         let client = net.greet(&v5("with a will").will(msg("will", "w"), &[]));
         assert_eq!(refused(&mut net, client), 0x88);
+    }
+}
+
+/// What decides is whether anything must be kept, not whose message it is.
+#[test]
+fn a_full_store_takes_what_leaves_no_record() {
+    for shards in SHARDS {
+        let mut net = persistent(shards);
+        let publisher = net.join(&v5("publisher").fresh(1000).silent());
+        net.publish(publisher, &msg("nobody", "0").acked(2, 9));
+        let (_, clean) = subscribers(&mut net);
+        net.got(publisher);
+        net.keeping(Keeping::Full);
+        net.persisted.clear();
+        net.publish(publisher, &msg("live", "1").acked(1, 1));
+        // The one that it repeats was taken before. A new one would have to be kept until PUBREL.
+        net.publish(publisher, &msg("nobody", "0").acked(2, 9).again());
+        net.publish(publisher, &msg("nobody", "2").acked(2, 2));
+        assert_eq!(
+            net.got(publisher),
+            [Got::Ack(Puback, 1, 0), Got::Ack(Pubrec, 9, 0), Got::Ack(Pubrec, 2, 0x97)]
+        );
+        assert_eq!(net.payloads(clean), ["1"]);
+        assert!(net.persisted.is_empty());
+    }
+    // Nothing is kept for a subscription at QoS 0, which only the session's own shard can tell.
+    let mut net = persistent(1);
+    let (kept, _) = subscribers(&mut net);
+    net.subscribe(kept, &[("at most once", 0)]);
+    let publisher = net.join(&v5("publisher").silent());
+    net.keeping(Keeping::Full);
+    net.publish(publisher, &msg("at most once", "3").acked(1, 3));
+    assert_eq!(net.got(publisher), [Got::Ack(Puback, 3, 0)]);
+    assert_eq!(net.payloads(kept), ["3"]);
+}
+
+/// A session that ends now would be there again after a restart, so its client is not told that it has ended.
+#[test]
+fn a_store_that_has_failed_lets_no_session_end() {
+    let mut net = persistent(2);
+    net.join(&v5("kept").fresh(1000));
+    let gone = net.join(&v5("gone").fresh(1000));
+    net.store_stalls = true;
+    let bytes = disconnect(Version::V5, 0, &[Property::SessionExpiryInterval(0)]);
+    net.send(gone, &bytes);
+    assert_eq!(net.counters().sessions, 1);
+    net.keeping(Keeping::Failed);
+    for (id, code) in [("kept", 0x88), ("gone", 0x88), ("new", 0)] {
+        let client = net.greet(&v5(id));
+        let got = net.got(client);
+        assert!(matches!(got[..], [Got::Connack { code: said, .. }] if said == code), "{id}: {got:?}");
     }
 }

@@ -340,3 +340,40 @@ fn a_description() {
         ]
     );
 }
+
+/// A client that comes back gets all that its window takes, though its output has room for less at a time and nothing
+/// is acknowledged meanwhile.
+#[test]
+fn a_long_queue_for_a_small_output() {
+    let mut net = Net::new(1, 1, Settings { max_output_bytes: 1000, ..Settings::default() });
+    let (a, b) = (net.join(&v5("a")), net.join(&v5("b").fresh(100)));
+    net.subscribe(b, &[("t", 1)]);
+    net.cut(b);
+    for n in 1..=20 {
+        net.publish(a, &msg("t", &format!("{n:0100}")).acked(1, n));
+    }
+    let b = net.join(&v5("b").kept(100).silent());
+    assert_eq!(net.messages(b).len(), 20);
+}
+
+/// What a client was sent, and cannot take any more by what it says when it comes back, ends with PUBREL if it may have
+/// half of it. Of anything else it is told nothing.
+#[test]
+fn too_large_for_the_client_that_comes_back() {
+    let mut net = net(1);
+    let a = net.join(&v5("a"));
+    let b = net.join(&v5("b").fresh(100).silent());
+    net.subscribe(b, &[("t", 2)]);
+    let large = "x".repeat(50);
+    net.publish(a, &msg("t", &large).acked(1, 1));
+    net.publish(a, &msg("t", &large).acked(2, 2));
+    net.cut(b);
+    net.publish(a, &msg("t", &large).acked(2, 3));
+    let narrow = [Property::MaximumPacketSize(40), Property::SessionExpiryInterval(100)];
+    let mut again = v5("b").props(&narrow);
+    again.clean = false;
+    let b = net.join(&again);
+    assert_eq!(net.got(b), [Got::Ack(PacketType::Pubrel, 2, 0)]);
+    let counters = net.counters();
+    assert_eq!((counters.publish_dropped, counters.queued), (3, 0));
+}

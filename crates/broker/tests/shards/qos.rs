@@ -440,3 +440,12 @@ fn unsubscribed_with_messages_in_flight() {
     assert!(net.messages(subscriber).is_empty());
     assert_eq!(net.counters().queued, 0);
 }
+
+/// Where QoS 0 is queued, it still goes straight to a client that nothing waits for.
+#[test]
+fn qos_0_is_not_queued_for_a_client_that_is_there() {
+    let mut net = Net::new(2, 1, Settings { queue_qos0_messages: true, ..Settings::default() });
+    let (publisher, subscriber) = pair(&mut net, Version::V5);
+    net.publish(publisher, &msg("t", "now"));
+    assert_eq!(net.payloads(subscriber), ["now"]);
+}

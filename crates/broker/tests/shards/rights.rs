@@ -121,9 +121,10 @@ fn revoked_at_reload() {
 /// E10: the right to publish is asked again at PUBREL.
 #[test]
 fn revoked_between_publish_and_pubrel() {
-    for shards in SHARDS {
+    for (shards, persistent) in SHARDS.into_iter().flat_map(|n| [(n, false), (n, true)]) {
         for reconnect in [false, true] {
-            let mut net = net(shards);
+            let settings = Settings { persistent, ..Settings::default() };
+            let mut net = Net::new(shards, 1, settings.clone());
             let b = net.join(&v5("b"));
             net.subscribe(b, &[("t", 2)]);
             let mut a = net.join(&v5("a").fresh(1000).silent());
@@ -133,7 +134,7 @@ fn revoked_between_publish_and_pubrel() {
                 net.cut(a);
                 a = net.join(&v5("a").kept(1000).silent());
             } else {
-                net.reload(Settings::default());
+                net.reload(settings);
             }
             net.got(a);
             net.ack(a, Pubrel, 5);

@@ -222,6 +222,16 @@ fn properties_are_passed_on() {
             net.publish(a, &message);
             assert_eq!(net.messages(b)[0].properties, sent.properties);
         }
+        // With one or the other alone, nothing else is lost.
+        for own in [Property::TopicAlias(2), Property::MessageExpiryInterval(9)] {
+            net.publish(a, &sent.clone().with(&[&[own][..], &properties[..3]].concat()));
+            let passed_on = net.messages(b).remove(0).find(|property| match property {
+                Property::UserProperty(name, _) => Some(name.to_owned()),
+                Property::ContentType(value) => Some(value.to_owned()),
+                _ => None,
+            });
+            assert_eq!(passed_on, ["z", "text/plain"], "{own:?}");
+        }
         // With an alias and an expiry of its own, which are not passed on as they are.
         let mut more = vec![Property::TopicAlias(1), Property::MessageExpiryInterval(9)];
         more.extend(properties);
