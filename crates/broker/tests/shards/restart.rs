@@ -504,19 +504,6 @@ fn a_restart_queues_nothing_that_is_forbidden() {
     assert_eq!((net.counters().queued, net.counters().publish_dropped), (0, 0));
 }
 
-/// The numbers of sessions before the crash mean nothing: a new one's No Local is not about their messages.
-#[test]
-fn no_local_is_not_about_a_session_of_before() {
-    let mut net = persistent(1);
-    let publisher = net.join(&v5("publisher"));
-    net.publish(publisher, &msg("t", "x").retained());
-    net.run();
-    let mut net = net.after_crash(*net.cuts().end(), 1, 7);
-    let reader = net.join(&v5("reader"));
-    net.subscribe(reader, &[("t", 0b100)]);
-    assert_eq!(net.payloads(reader), ["x"]);
-}
-
 /// Sessions come back though there are more than may be by now, and give back no place that they do not have.
 #[test]
 fn more_sessions_than_places() {
