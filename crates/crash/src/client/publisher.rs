@@ -90,10 +90,20 @@ impl Publisher {
 
     fn fill(&mut self, world: &World) {
         while self.open.len() < self.window && !self.is_done(world) && !world.is_behind() {
-            self.id = if self.id == u16::MAX { 1 } else { self.id + 1 };
-            let open = Open { number: world.ledger.send(self.stream), id: self.id, is_received: false };
+            let id = self.next_id();
+            let open = Open { number: world.ledger.send(self.stream), id, is_received: false };
             self.open.push_back(open);
             self.publish(world, open, false);
+        }
+    }
+
+    /// An identifier that no message under way has: while the disk is full, refusals go once round in a second.
+    fn next_id(&mut self) -> u16 {
+        loop {
+            self.id = if self.id == u16::MAX { 1 } else { self.id + 1 };
+            if self.open.iter().all(|open| open.id != self.id) {
+                return self.id;
+            }
         }
     }
 
@@ -137,5 +147,19 @@ impl Publisher {
             world.unexpected(|| format!("a message of stream {} is refused with {reason:#x}", self.stream));
             world.ledger.refused(self.stream, open.number);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_under_way_is_not_taken_again() {
+        let mut publisher = Publisher::new(0, Version::V5, 40, u64::MAX);
+        publisher.id = u16::MAX - 1;
+        let ids = [u16::MAX, 1, 3];
+        publisher.open.extend(ids.map(|id| Open { number: 0, id, is_received: true }));
+        assert_eq!([publisher.next_id(), publisher.next_id()], [2, 4]);
     }
 }
