@@ -85,6 +85,7 @@ struct News {
     has_fetched: AtomicBool,
 }
 
+/// What the thread has to do.
 #[derive(Debug, Default)]
 struct Queue {
     turns: Vec<Owned>,
@@ -107,15 +108,6 @@ struct Asked {
     shard: ShardId,
     clock: Clock,
     fetch: Fetch,
-}
-
-/// What the thread has to do.
-#[derive(Debug, Default)]
-struct Work {
-    turns: Vec<Owned>,
-    fetches: Vec<Asked>,
-    closed: bool,
-    hurried: bool,
 }
 
 impl Shared {
@@ -172,12 +164,6 @@ impl Desk {
         std::mem::take(&mut *news.fetched.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn news(&self) -> &News {
-        &self.shared.news[usize::from(self.shard.0)]
-    }
-}
-
-impl Desk {
     /// Whether the store keeps what it is given.
     #[must_use]
     pub fn keeping(&self) -> Keeping {
@@ -186,6 +172,10 @@ impl Desk {
             FAILED => Keeping::Failed,
             _ => Keeping::Works,
         }
+    }
+
+    fn news(&self) -> &News {
+        &self.shared.news[usize::from(self.shard.0)]
     }
 }
 
@@ -299,7 +289,7 @@ impl<E: Engine> Worker<E> {
     fn run(mut self) -> Log<E> {
         self.tell();
         loop {
-            let Work { turns, fetches, closed, hurried } = self.next();
+            let Queue { turns, fetches, closed, hurried } = self.next();
             // What is asked for was synced before: it need not wait for what comes now.
             fetches.into_iter().for_each(|asked| self.read(&asked));
             for turn in &turns {
@@ -319,7 +309,7 @@ impl<E: Engine> Worker<E> {
     }
 
     /// Waits until there is something to do, and takes it.
-    fn next(&self) -> Work {
+    fn next(&self) -> Queue {
         let mut queue = self.shared.queue();
         while queue.turns.is_empty() && queue.fetches.is_empty() && !queue.closed && !queue.hurried {
             queue = match self.pause() {
@@ -329,18 +319,14 @@ impl<E: Engine> Worker<E> {
                     let (queue, waited) =
                         self.shared.more.wait_timeout(queue, pause).unwrap_or_else(PoisonError::into_inner);
                     if waited.timed_out() {
-                        return Work { closed: queue.closed, ..Work::default() };
+                        return Queue { closed: queue.closed, ..Queue::default() };
                     }
                     queue
                 }
             };
         }
-        Work {
-            turns: std::mem::take(&mut queue.turns),
-            fetches: std::mem::take(&mut queue.fetches),
-            closed: queue.closed,
-            hurried: std::mem::take(&mut queue.hurried),
-        }
+        let closed = queue.closed;
+        std::mem::replace(&mut *queue, Queue { closed, ..Queue::default() })
     }
 
     /// How long to wait for the next turn; `None`: until it comes.
