@@ -12,7 +12,7 @@ use pondhawk_broker::{
 use pondhawk_config::{Config, Durability};
 use pondhawk_store::disk::{self, DiskEngine, Opened};
 use pondhawk_store::{
-    Clock, Desk, Figures, Keeper, Log as StoreLog, Recovered, State, StoreError, Turn, Wake,
+    Clock, Desk, Event, Figures, Keeper, Log as StoreLog, Recovered, State, StoreError, Turn, Wake,
 };
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -273,18 +273,22 @@ fn tell_lost(log: &Log, recovered: &Recovered, aside: &[PathBuf]) {
 
 /// Says in the log how the store fares.
 fn tell_state(log: Log) -> pondhawk_store::Told {
-    Box::new(move |state| {
-        match state {
-        State::Open => log.write(Class::Warning, "The store has room again."),
-        State::Full => log.write(
+    Box::new(move |event| {
+        match event {
+        Event::State(State::Open) => log.write(Class::Warning, "The store has room again."),
+        Event::State(State::Full) => log.write(
             Class::Error,
             "Error: No space is left for the store: messages that must be kept are refused, or wait, until there is.",
         ),
-        State::Poisoned(error) => log.write(
+        Event::State(State::Poisoned(error)) => log.write(
             Class::Error,
             format_args!(
                 "Error: {error}. Nothing that must be kept is acknowledged any more: mend the disk and restart the broker."
             ),
+        ),
+        Event::Unread(error) => log.write(
+            Class::Error,
+            format_args!("Error: {error}. Messages of a long queue wait until they can be read: mend the disk."),
         ),
     }
     })

@@ -29,8 +29,17 @@ pub enum Durability {
 
 /// Wakes a shard because its ticket has advanced, or something that it asked for has been read.
 pub type Wake = Box<dyn Fn() + Send>;
-/// Is told when the store fills up, has room again, or fails. It is full from when its reserve is used up.
-pub type Told = Box<dyn FnMut(&State) + Send>;
+/// Is told what the people who run the store should know.
+pub type Told = Box<dyn FnMut(Event<'_>) + Send>;
+
+/// What there is to tell.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// The store fills up, has room again, or fails. It is full from when its reserve is used up.
+    State(&'a State),
+    /// Messages that a shard has asked for cannot be read. It asks again; this is told once until one can.
+    Unread(&'a StoreError),
+}
 
 /// What the thread has done, and how the store is.
 #[derive(Clone, Debug)]
@@ -230,6 +239,7 @@ impl<E: Engine + 'static> Keeper<E> {
             state: State::Open,
             synced: Instant::now(),
             unsynced: 0,
+            unread: false,
             tidying: false,
             tidy_again: Instant::now(),
         };
@@ -279,6 +289,8 @@ struct Worker<E> {
     synced: Instant,
     /// Records that the log has and that are not durable.
     unsynced: u64,
+    /// The last page could not be read.
+    unread: bool,
     /// Room of what was deleted is being given back.
     tidying: bool,
     /// When the next piece may be done though there is something else to do.
@@ -366,10 +378,15 @@ impl<E: Engine> Worker<E> {
         kept
     }
 
-    fn read(&self, asked: &Asked) {
+    fn read(&mut self, asked: &Asked) {
         let Asked { shard, clock, fetch } = asked;
-        // What cannot be read now is asked for again. Why it cannot is said where the log's state is.
-        let page = self.log.page(fetch, *clock).ok();
+        let page = self.log.page(fetch, *clock);
+        let is_news = !std::mem::replace(&mut self.unread, page.is_err());
+        if let (Err(error), true) = (&page, is_news) {
+            (self.told)(Event::Unread(error));
+        }
+        // What cannot be read now is asked for again.
+        let page = page.ok();
         let place = usize::from(shard.0);
         if let (Some(news), Some(wake)) = (self.shared.news.get(place), self.wakes.get(place)) {
             let mut fetched = news.fetched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -414,7 +431,7 @@ impl<E: Engine> Worker<E> {
                 State::Poisoned(_) => FAILED,
             };
             self.shared.keeping.store(keeping, Ordering::Release);
-            (self.told)(&state);
+            (self.told)(Event::State(&state));
             self.state = state.clone();
         }
         self.shared.figures().waiting = self.unsynced;

@@ -16,6 +16,6 @@ mod recover;
 
 pub use error::StoreError;
 pub use format::Clock;
-pub use keeper::{Desk, Durability, Figures, Keeper, Told, Wake};
+pub use keeper::{Desk, Durability, Event, Figures, Keeper, Told, Wake};
 pub use log::{Log, State, Turn};
 pub use recover::{Lost, Recovered};

@@ -5,7 +5,7 @@ use crate::room::FailsToSync;
 use pondhawk_broker::{Fetch, Keeping, Persist, Restored, SessionId, Ticket};
 use pondhawk_session::server::Seq;
 use pondhawk_store::engine::{Batch, Engine, MemoryEngine, Space, Visit};
-use pondhawk_store::{Desk, Durability, Keeper, Log, State, StoreError, Wake};
+use pondhawk_store::{Desk, Durability, Event, Keeper, Log, State, StoreError, Wake};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -19,19 +19,24 @@ struct Kept<E> {
     desks: Vec<Desk>,
     woken: Receiver<usize>,
     told: Receiver<State>,
+    unread: Receiver<StoreError>,
 }
 
 fn keeper<E: Engine + 'static>(engine: E, shards: usize, durability: Durability) -> Kept<E> {
     let (log, _) = Log::open(engine, CLOCK).expect("opens");
     let (wake, woken) = channel();
     let (tell, told) = channel();
+    let (tell_unread, unread) = channel();
     let wakes = (0..shards).map(|shard| {
         let wake = wake.clone();
         Box::new(move || wake.send(shard).unwrap_or_default()) as Wake
     });
-    let tell = Box::new(move |state: &State| tell.send(state.clone()).unwrap_or_default());
+    let tell = Box::new(move |event: Event<'_>| match event {
+        Event::State(state) => tell.send(state.clone()).unwrap_or_default(),
+        Event::Unread(error) => tell_unread.send(error.clone()).unwrap_or_default(),
+    });
     let (keeper, desks) = Keeper::start(log, (durability, CLOCK), wakes.collect(), tell).expect("starts");
-    Kept { keeper, desks, woken, told }
+    Kept { keeper, desks, woken, told, unread }
 }
 
 fn retained(topic: &str) -> Vec<Persist> {
@@ -140,7 +145,7 @@ fn by_interval_a_promise_is_said_at_once() {
     assert!(kept.keeper.close().is_some());
 }
 
-/// An engine that can be short of room for what is large.
+/// An engine that can be short of room for what is large, and cannot be read then.
 struct Short(MemoryEngine, Arc<AtomicBool>);
 
 impl Engine for Short {
@@ -157,6 +162,9 @@ impl Engine for Short {
     }
 
     fn scan(&self, from: &[u8], to: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(StoreError::Io { action: "read", reason: "a bad sector".to_owned() });
+        }
         self.0.scan(from, to, visit)
     }
 
@@ -171,6 +179,32 @@ impl Engine for Short {
     fn keep_reserve(&mut self) -> bool {
         !self.1.load(Ordering::Relaxed)
     }
+}
+
+/// It is told once, and again after it has been read in between; the shard has an answer each time.
+#[test]
+fn what_cannot_be_read_is_told() {
+    let bad = Arc::new(AtomicBool::new(false));
+    let mut kept = keeper(Short(MemoryEngine::new(), bad.clone()), 1, Durability::Group);
+    kept.desks[0].append(&mut queue(), Ticket(2));
+    while kept.desks[0].stored() < Ticket(2) {
+        kept.woken.recv_timeout(PATIENCE).expect("the ticket advances");
+    }
+    for is_bad in [true, true, false, true] {
+        bad.store(is_bad, Ordering::Relaxed);
+        let (from, through, bytes) = (Seq(1), Seq(1), 100);
+        let fetch = Fetch { session: SessionId::default(), client_id: client(0), from, through, bytes };
+        kept.desks[0].fetch(&mut vec![fetch]);
+        let mut pages = Vec::new();
+        while pages.is_empty() {
+            kept.woken.recv_timeout(PATIENCE).expect("the shard is woken");
+            pages = kept.desks[0].fetched();
+        }
+        assert_eq!(pages[0].page.is_none(), is_bad);
+    }
+    assert!(kept.keeper.close().is_some());
+    let told: Vec<String> = kept.unread.iter().map(|error| error.to_string()).collect();
+    assert_eq!(told, ["the store cannot be read: a bad sector"; 2]);
 }
 
 /// What comes is kept, and the shards know that no more should come before they take the next message.
